@@ -1,0 +1,114 @@
+"""The one clock thread of the process: keepalives, pings, deadlines, rotations.
+
+It starts with the first timer and ends with the last, so an idle process has no thread. Callbacks
+run on it one after another and must not block: they send without waiting, or cut a line.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import logging
+import os
+import threading
+import time
+from typing import Callable, Optional
+
+_log = logging.getLogger("soniox_sync")
+
+
+class Timer:
+    """Is one appointment with the clock; `cancel()` is idempotent and legal from any thread."""
+
+    __slots__ = ("_clock", "callback", "when")
+
+    def __init__(self, clock: Clock, when: float, callback: Callable[[], None]) -> None:
+        self._clock = clock
+        self.when = when
+        self.callback: Optional[Callable[[], None]] = callback
+
+    def cancel(self) -> None:
+        """Make sure that the callback will not start any more (it may be running)."""
+        self._clock._cancel(self)
+
+
+class Clock:
+    """Calls functions at moments of the monotonic clock, on one daemon thread of its own."""
+
+    def __init__(self) -> None:
+        self._reset()
+
+    def _reset(self) -> None:
+        # Guards the fields below. Never held while a callback runs. Leaf.
+        self._condition = threading.Condition(threading.Lock())
+        self._heap: list[tuple[float, int, Timer]] = []
+        self._order = itertools.count()
+        self._live = 0  # timers in the heap that were not cancelled
+        self._thread: Optional[threading.Thread] = None
+
+    def now(self) -> float:
+        """Give the time in seconds that `call_at` counts in."""
+        return time.monotonic()
+
+    def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
+        """Call `callback` at `when`, or at once if that has passed."""
+        timer = Timer(self, when, callback)
+        with self._condition:
+            heapq.heappush(self._heap, (when, next(self._order), timer))
+            self._live += 1
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="soniox-clock", daemon=True)
+                self._thread.start()
+            elif self._heap[0][2] is timer:
+                self._condition.notify()
+        return timer
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        """Call `callback` after `seconds`."""
+        return self.call_at(self.now() + seconds, callback)
+
+    def _cancel(self, timer: Timer) -> None:
+        with self._condition:
+            if timer.callback is None:
+                return
+            timer.callback = None
+            self._live -= 1
+            if self._live == 0:
+                self._condition.notify()  # nothing left to wait for: the thread may end
+
+    def _run(self) -> None:
+        while True:
+            callback = self._next_due()
+            if callback is None:
+                return
+            try:
+                callback()
+            except Exception:  # noqa: BLE001 - a thread's top: logged
+                _log.exception("! a timer failed")
+
+    def _next_due(self) -> Optional[Callable[[], None]]:
+        """Wait for the next timer; `None` when there is none and this thread must end."""
+        with self._condition:
+            while self._live:
+                when, _, timer = self._heap[0]
+                if timer.callback is None:
+                    heapq.heappop(self._heap)
+                    continue
+                wait = when - self.now()
+                if wait > 0:
+                    self._condition.wait(wait)
+                    continue
+                heapq.heappop(self._heap)
+                callback, timer.callback = timer.callback, None
+                self._live -= 1
+                return callback
+            self._heap.clear()
+            self._thread = None
+            return None
+
+
+process_clock = Clock()
+
+if hasattr(os, "register_at_fork"):
+    # the child has no clock thread: start over, its inherited timers belong to the parent
+    os.register_at_fork(after_in_child=process_clock._reset)

@@ -1,0 +1,130 @@
+"""Transcription without I/O: what is received becomes `SttEvent`s (PROTOCOL 2.5, 2.6)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Optional
+
+from ..errors import RealtimeError
+from .dialects import NATIVE_STT, SttDialect
+from .messages import find_error, malformed, parse_object
+from .tokens import END_TOKEN, FIN_TOKEN, Result, SttEvent, Token
+
+# on the wire, and as a guide page of the service's docs spells it (PROTOCOL 10.1)
+_FINAL = ("final_audio_proc_ms", "audio_final_proc_ms")
+_TOTAL = ("total_audio_proc_ms", "audio_total_proc_ms")
+_MARKERS = {END_TOKEN: "endpoint", FIN_TOKEN: "finalized"}
+
+
+class SttReceiver:
+    """Turns the messages of one connection into events, in order. Used by one thread."""
+
+    def __init__(self, dialect: SttDialect = NATIVE_STT) -> None:
+        self._dialect = dialect
+        self._final_ms = 0
+        self._total_ms = 0
+        self.error: Optional[RealtimeError] = None  # what the server's error frame said
+        self.finished = False
+        self.ready = not dialect.ready_first
+
+    def receive(self, payload: bytes) -> list[SttEvent]:
+        """Give the events of one message; sets `error` or `finished` when it was the last.
+
+        Raises `SonioxConnectionError` (`code="protocol_error"`) for what is no response at all.
+        """
+        frame = self._dialect.read(parse_object(payload))
+        if frame is None or self.finished or self.error is not None:
+            return []
+        if frame.get("ready") is True:
+            self.ready = True
+            return []
+        events = self._read_tokens(frame, payload)
+        self.error = find_error(frame)
+        if self.error is None and frame.get("finished") is True:
+            self.finished = True
+            result = Result((), self._final_ms, self._total_ms, True, frame)
+            events.append(SttEvent("finished", result))
+        elif self.error is not None and not any(event.result.tokens for event in events):
+            return []  # an error frame's empty token list is no result
+        return events
+
+    def _read_tokens(self, frame: Mapping[str, Any], payload: bytes) -> list[SttEvent]:
+        self._total_ms = _counter(frame, _TOTAL, self._total_ms)
+        items = frame.get("tokens")
+        if items is None:
+            items = []
+        if not isinstance(items, list):
+            raise malformed("a response whose tokens are not a list", payload)
+        events: list[SttEvent] = []
+        tokens: list[Token] = []
+        for item in items:
+            token = _read_token(item, payload)
+            kind = _MARKERS.get(token.text)
+            if kind is None:
+                tokens.append(token)
+                continue
+            # cut at the marker: what follows it belongs to the next utterance
+            if tokens:
+                events.append(self._result(tokens, frame))
+                tokens = []
+            events.append(SttEvent(kind, Result((), self._final_ms, self._total_ms, False, frame)))
+        if tokens:
+            events.append(self._result(tokens, frame))
+        elif frame.get("finished") is not True and not any(e.kind == "result" for e in events):
+            events.insert(0, self._result([], frame))  # it withdraws the guess before it
+        return events
+
+    def _result(self, tokens: list[Token], frame: Mapping[str, Any]) -> SttEvent:
+        return SttEvent("result", Result(tokens, self._final_ms, self._total_ms, False, frame))
+
+
+def _counter(frame: Mapping[str, Any], names: tuple[str, str], before: int) -> int:
+    """Read a millisecond counter in either spelling; keep the last if it is unusable."""
+    value = frame.get(names[0])
+    if value is None:
+        value = frame.get(names[1])
+    number = _milliseconds(value)
+    return before if number is None else number
+
+
+def _milliseconds(value: object) -> Optional[int]:
+    if type(value) is int:
+        return value
+    if isinstance(value, float) and value == value and abs(value) < 1e15:
+        return int(value)
+    return None
+
+
+def _read_token(item: Any, payload: bytes) -> Token:
+    if not isinstance(item, dict):
+        raise malformed("a token that is not an object", payload)
+    get = item.get
+    text = get("text")
+    if type(text) is not str:
+        raise malformed("a token whose text is not a string", payload)
+    start, end = get("start_ms"), get("end_ms")
+    confidence = get("confidence")
+    return Token(
+        text,
+        start if type(start) is int else _milliseconds(start),
+        end if type(end) is int else _milliseconds(end),
+        confidence if type(confidence) is float else _number(confidence),
+        get("is_final") is True,
+        _label(get("speaker")),
+        _label(get("language")),
+        _label(get("translation_status")),
+        _label(get("source_language")),
+        0,
+        item,
+    )
+
+
+def _number(value: object) -> Optional[float]:
+    return float(value) if type(value) in (int, float) else None  # type: ignore[arg-type]
+
+
+def _label(value: object) -> Optional[str]:
+    if value is None or type(value) is str:
+        return value
+    # older servers numbered speakers; a number is as good a label as its digits
+    return str(value) if type(value) is int else None

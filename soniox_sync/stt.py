@@ -1,0 +1,550 @@
+"""`SttSession`: one transcription over one WebSocket. Audio in, results out, no reconnect.
+
+For audio that must survive a dropped line use `Recording`. Source: Soniox docs
+stt/rt/real-time-transcription; PROTOCOL 2.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable, Iterator
+from typing import Callable, Optional, Union
+
+from .cancel import CancelToken
+from .clock import Clock, process_clock
+from .config import SttConfig, SttSessionOptions
+from .connection import Connection, IdleTimer, LineEnd
+from .delivery import CallbackWorker, Delivery, Emitter, Handler
+from .errors import (
+    ConfigurationError,
+    InputTypeError,
+    SonioxConnectionError,
+    SonioxError,
+    SonioxTimeoutError,
+    StateError,
+    fresh,
+)
+from .protocol.dialects import NATIVE_STT, SttDialect
+from .protocol.messages import malformed
+from .protocol.states import STT, SttSessionState, SttStep, step
+from .protocol.stt import SttReceiver
+from .protocol.tokens import Result, SttEvent
+from .stt_sending import SendHandle, audio_frames, send_paced
+from .transport.connect import Target
+from .transport.deadline import Deadline, wait_for
+from .transport.frames import TEXT, Message, encode_frame
+from .transport.sender import Frames
+
+_log = logging.getLogger("soniox_sync")
+
+Audio = Union[bytes, bytearray, memoryview]
+
+# the server closes by itself right after `finished` or an error frame
+_CLOSE_AFTER_END_SEC = 2.0
+# closing early waits this long for the server's goodbye; results no longer matter then
+_CLOSE_WAIT_SEC = 1.0
+# how long the end of a `with` block lets handlers run that are due already
+_CALLBACK_DRAIN_SEC = 10.0
+_EVENTS = (
+    "result",
+    "token",
+    "endpoint",
+    "finalized",
+    "finished",
+    "connected",
+    "disconnected",
+    "error",
+    "state_change",
+)
+_DATA_EVENTS = ("result", "token")
+
+
+class SttSession:
+    """Transcribes one stream of audio. Made by `client.realtime.stt(...)`, connected.
+
+    One thread may send while another iterates. Iterating gives `SttEvent`s and ends normally only
+    after the service said that it has finished; anything else raises, after all that was received.
+    As a context manager: leaving normally finishes and waits for the last results, leaving by an
+    exception closes at once.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        config: SttConfig,
+        options: SttSessionOptions,
+        *,
+        message_key: Optional[str] = None,
+        cancel: Optional[CancelToken] = None,
+        dialect: SttDialect = NATIVE_STT,
+        send_timeout_sec: float = 30.0,
+        clock: Clock = process_clock,
+    ) -> None:
+        # Immutable
+        self._config = config
+        self._options = options
+        self._message_key = message_key
+        self._cancel = cancel
+        self._dialect = dialect
+        self._worker = CallbackWorker("soniox-callback-stt")
+        self._events = Emitter(_EVENTS, self._worker, final=("finished", "disconnected", "error"))
+        self._delivery: Delivery[SttEvent] = Delivery(options.max_buffered_events, "events")
+        self._connection = Connection(
+            target,
+            self,
+            ping_interval_sec=options.ping_interval_sec,
+            ping_timeout_sec=options.ping_timeout_sec,
+            send_timeout_sec=send_timeout_sec,
+            clock=clock,
+        )
+        # Reader only
+        self._receiver = SttReceiver(dialect)
+        # Guards the fields below. Never held across I/O. Order: send -> state.
+        self._lock = threading.Lock()
+        self._state = SttSessionState.IDLE
+        self._error: Optional[BaseException] = None  # why it ended early; the first one stays
+        self._paused = False
+        self._drop_while_paused = False
+        self._audio_sent = False
+        self._last_audio = 0.0
+        self._keepalive: Optional[IdleTimer] = None
+        self._forget_cancel: Optional[Callable[[], None]] = None
+        self._ready = threading.Event()  # the gateway takes audio (only with ready_first)
+        self._over = threading.Event()  # finished, failed, closed or cancelled
+
+    # -- facts -----------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> SttSessionState:
+        """Give the present state."""
+        return self._state
+
+    @property
+    def paused(self) -> bool:
+        """Tell whether `pause()` is in force."""
+        return self._paused
+
+    @property
+    def config(self) -> SttConfig:
+        """Give the configuration as it was sent."""
+        return self._config
+
+    def __repr__(self) -> str:
+        return f"<SttSession {self._state}{' paused' if self._paused else ''}>"
+
+    def _move(self, what: SttStep) -> None:
+        """Change the state, or raise `StateError`. Under the lock."""
+        before = self._state
+        self._state = step(STT, before, what, "the session")
+        if self._state is not before:
+            _log.debug("= session %s", self._state)
+            if self._state.is_over:
+                self._over.set()
+                self._ready.set()
+            update = {"old_state": before, "new_state": self._state}
+            self._events.emit("state_change", update)
+
+    # -- connecting ------------------------------------------------------------------------------
+
+    def connect(self) -> SttSession:
+        """Connect and send the configuration; `client.realtime.stt()` has done it.
+
+        Blocks at most `connect_timeout_sec`. Raises `SonioxConnectionError`
+        (`ConnectTimeoutError`), `AbortError` on cancel. A refused key shows only later, as an
+        error of the first call or of the iterator (PROTOCOL 1.3).
+        """
+        with self._lock:
+            self._move(SttStep.CONNECT)
+        try:
+            self._connection.open(self._options.connect_timeout_sec, self._cancel)
+            self._connection.send(self._make_start)
+            if not self._receiver.ready:
+                self._await_ready()
+        except BaseException as error:
+            self._end(SttStep.FAIL, error)
+            self._connection.close(0.0)
+            raise
+        self._keepalive = IdleTimer(
+            self._connection.clock,
+            self._options.effective_keepalive_sec,
+            lambda: self._last_audio,
+            self._keep_alive_idle,
+        )
+        if self._cancel is not None:
+            token = self._cancel
+            self._forget_cancel = token.on_cancel(lambda: self._end(SttStep.CANCEL, token.error()))
+        if self._state.is_over:
+            self._stop_timers()
+        return self
+
+    def _make_start(self) -> Frames:
+        wire = self._config.to_wire()
+        if self._message_key is not None:
+            wire["api_key"] = self._message_key
+        with self._lock:
+            if self._error is not None:  # the server's refusal was faster than our start
+                raise fresh(self._error)
+            self._move(SttStep.OPENED)
+            self._last_audio = self._connection.clock.now()
+        self._events.emit("connected")
+        return encode_frame(TEXT, self._dialect.start(wire).encode("utf-8"))
+
+    def _await_ready(self) -> None:
+        if not wait_for(self._ready, Deadline(self._options.connect_timeout_sec)):
+            raise SonioxTimeoutError("the gateway did not say that it is ready for audio")
+        self._raise_error()
+
+    # -- sending ---------------------------------------------------------------------------------
+
+    def send_audio(self, data: Audio) -> None:
+        """Send a piece of audio: any size, in the format configured, about real time.
+
+        An empty piece is dropped. Blocks while the line is full, at most the send timeout. Raises
+        `StateError` while paused (dropped instead after `pause(drop=True)`) and after the end,
+        the session's error once it failed, `ConfigurationError` for anything but bytes.
+        Thread-safe; pieces of several threads are not mixed, but their order is theirs.
+        """
+        if not isinstance(data, (bytes, bytearray, memoryview)):
+            raise InputTypeError(f"data: audio must be bytes-like, not {type(data).__name__}")
+        frames = audio_frames(data, self._dialect)
+        if frames or not self._state.can_send_audio:
+            self._send(lambda: self._make_audio(frames))
+
+    def _make_audio(self, frames: list[bytes]) -> Frames:
+        with self._lock:
+            self._check(SttStep.AUDIO)
+            if self._paused:
+                if self._drop_while_paused:
+                    return b""
+                raise StateError(
+                    "cannot send audio: the session is paused; resume() first, or pause with "
+                    "drop=True to have audio thrown away meanwhile"
+                )
+            self._audio_sent = True
+            self._last_audio = self._connection.clock.now()
+        return frames
+
+    def _check(self, what: SttStep) -> None:
+        """Raise what forbids `what`: the error that ended the session, else `StateError`."""
+        if self._error is not None:
+            raise fresh(self._error)
+        step(STT, self._state, what, "the session")
+
+    def _send(self, make: Callable[[], Frames]) -> None:
+        try:
+            self._connection.send(make)
+        except SonioxConnectionError:
+            self._raise_error()  # the server's own word explains more than the broken line
+            raise
+
+    def _raise_error(self) -> None:
+        if self._error is not None:
+            raise fresh(self._error)
+
+    def send_stream(
+        self, chunks: Iterable[Audio], *, pace_sec: Optional[float] = None, finish: bool = False
+    ) -> None:
+        """Send every chunk of `chunks`, then finish if `finish`. Blocks for as long as it lasts.
+
+        `pace_sec`: seconds between the starts of two chunks, kept on a schedule (`None`: as fast
+        as they come). Ends at once when the session does, raising its error.
+        """
+        send_paced(chunks, self.send_audio, pace_sec, self._over, self._connection.clock)
+        self._raise_error()
+        if finish:
+            self.finish()
+
+    def start_sending(
+        self, chunks: Iterable[Audio], *, pace_sec: Optional[float] = None, finish: bool = False
+    ) -> SendHandle:
+        """Do what `send_stream` does on a thread of its own; give a handle to `join()`.
+
+        An exception of `chunks` ends the session and surfaces in the iterator, as it is. With
+        `finish` the end of audio is sent after the last chunk; iterate to get the rest.
+        """
+
+        def run() -> None:
+            send_paced(chunks, self.send_audio, pace_sec, self._over, self._connection.clock)
+            if finish and not self._state.is_over:
+                self._send_end()
+
+        return SendHandle(run, self._sending_failed)
+
+    def _sending_failed(self, error: BaseException) -> None:
+        if self._error is None and not self._state.is_over:
+            self._end(SttStep.FAIL, error)
+
+    def finalize(self, *, trailing_silence_ms: Optional[int] = None) -> None:
+        """Ask that all audio sent so far become final; a `"finalized"` event answers.
+
+        `trailing_silence_ms`: how much silence the audio sent already ends with. Suggested after
+        about 200 ms of silence; too often may disconnect (PROTOCOL 2.4).
+        """
+        if trailing_silence_ms is not None and (
+            isinstance(trailing_silence_ms, bool)
+            or not isinstance(trailing_silence_ms, int)
+            or trailing_silence_ms < 0
+        ):
+            raise ConfigurationError("trailing_silence_ms: expected an int of 0 or more")
+        self._control(SttStep.FINALIZE, self._dialect.finalize(trailing_silence_ms))
+
+    def keep_alive(self) -> None:
+        """Send a keepalive now; they are sent by themselves whenever no audio goes out."""
+        self._control(SttStep.KEEP_ALIVE, self._dialect.keep_alive)
+
+    def _control(self, what: SttStep, message: str) -> None:
+        self._send(lambda: self._make_control(what, message))
+
+    def _make_control(self, what: SttStep, message: str) -> Frames:
+        with self._lock:
+            self._check(what)
+            if what is SttStep.KEEP_ALIVE:
+                self._last_audio = self._connection.clock.now()
+        _log.debug("> %s", message)
+        return encode_frame(TEXT, message.encode("utf-8"))
+
+    def _keep_alive_idle(self) -> None:
+        """Send a keepalive without waiting. Clock only."""
+        try:
+            message = self._dialect.keep_alive
+            self._connection.try_send(lambda: self._make_control(SttStep.KEEP_ALIVE, message))
+        except SonioxError as error:
+            _log.debug("! no keepalive: %s", error)  # finishing or failed: none is due
+
+    def pause(self, *, finalize: bool = True, drop: bool = False) -> None:
+        """Stop sending audio for a while; keepalives go on, and the pause is billed.
+
+        `finalize`: have what was said so far made final. `drop`: throw away audio sent meanwhile
+        instead of raising `StateError`. Idempotent. Raises `StateError` unless connected.
+        """
+        with self._lock:
+            self._check(SttStep.PAUSE)
+            was_paused, self._paused = self._paused, True
+            self._drop_while_paused = drop
+        if finalize and not was_paused and self._audio_sent:
+            self.finalize()
+
+    def resume(self) -> None:
+        """Take audio again. Idempotent. Raises `StateError` unless connected."""
+        with self._lock:
+            self._check(SttStep.RESUME)
+            self._paused = False
+
+    # -- ending ----------------------------------------------------------------------------------
+
+    def finish(self, timeout_sec: Optional[float] = None) -> None:
+        """Say that the audio is complete and wait for the last result. Idempotent.
+
+        `timeout_sec`: how long to wait, default `finish_timeout_sec` of the options. The results
+        wait to be iterated. Raises the session's error, `SonioxTimeoutError` when the end did not
+        come in time (the session lives on), `StateError` after `close()`.
+        """
+        self._send_end()
+        seconds = self._options.finish_timeout_sec if timeout_sec is None else timeout_sec
+        if not wait_for(self._over, Deadline(seconds)):
+            raise SonioxTimeoutError(
+                f"the last result did not come within {seconds:g} s: wait longer with "
+                "finish(timeout_sec=...), or close()"
+            )
+        self._raise_error()
+
+    def _send_end(self) -> None:
+        if self._state is SttSessionState.CONNECTED and not self._audio_sent:
+            self._finish_silently()
+        elif self._state is not SttSessionState.FINISHED:
+            self._send(self._make_end)
+
+    def _make_end(self) -> Frames:
+        with self._lock:
+            self._check(SttStep.FINISH)
+            if self._state is not SttSessionState.CONNECTED:
+                return b""  # the end is out already
+            self._move(SttStep.FINISH)
+        _log.debug("> end of audio")
+        return encode_frame(TEXT, self._dialect.end.encode("utf-8"))
+
+    def _finish_silently(self) -> None:
+        """End a session without any audio here; the service would answer 400."""
+        with self._lock:
+            self._check(SttStep.FINISH)
+            self._move(SttStep.GOT_FINISHED)
+        self._deliver([SttEvent("finished", Result((), 0, 0, True))])
+        self._delivery.end()
+        self._stop_timers()
+        self._connection.close(_CLOSE_WAIT_SEC)
+
+    def close(self) -> None:
+        """End the session at once, finished or not. Idempotent; legal from any thread and from a
+        handler; bounded to a few seconds. What was received can still be iterated; an unfinished
+        session then raises `SonioxConnectionError` (`code="closed"`)."""
+        self._end(
+            SttStep.CLOSE,
+            SonioxConnectionError(
+                "the session was closed before it finished: its transcript is incomplete",
+                code="closed",
+            ),
+        )
+        self._connection.close(_CLOSE_WAIT_SEC)
+        self._worker.stop()
+
+    def _end(self, what: SttStep, error: BaseException) -> None:
+        """End early because of `error`, unless it is over. Never blocks."""
+        with self._lock:
+            if self._state.is_over:
+                return
+            self._error = error
+            self._move(what)
+        self._delivery.end(error)
+        self._stop_timers()
+        if what is SttStep.FAIL:
+            self._events.emit("error", error)
+        if what is not SttStep.CLOSE:
+            self._connection.fail(error)
+
+    def _stop_timers(self) -> None:
+        if self._keepalive is not None:
+            self._keepalive.cancel()
+        if self._forget_cancel is not None:
+            self._forget_cancel()
+
+    def __enter__(self) -> SttSession:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        try:
+            if kind is None and self._state is not SttSessionState.CLOSED:
+                self.finish()
+                self._worker.drain(Deadline(_CALLBACK_DRAIN_SEC))
+        finally:
+            self.close()
+
+    # -- results ---------------------------------------------------------------------------------
+
+    def __iter__(self) -> Iterator[SttEvent]:
+        """Iterate over events as they arrive; ends after the `"finished"` one.
+
+        Raises the session's error after everything received before it: the mapped error of an
+        error frame, `SonioxConnectionError` when the line ended first, `BufferOverflowError` when
+        more than `max_buffered_events` were waiting.
+        """
+        self._delivery.start_pulling()
+        return self._pull()
+
+    def _pull(self) -> Iterator[SttEvent]:
+        take, forever = self._delivery.take, Deadline(None)
+        while True:
+            event = take(forever, "result")
+            if event is None:
+                return
+            yield event
+
+    def results(self) -> Iterator[Result]:
+        """Iterate over the `Result`s only, the `finished` one last; ends and raises like `iter`."""
+        self._delivery.start_pulling()
+        return (event.result for event in self._pull() if event.kind in ("result", "finished"))
+
+    def on(self, event: str, handler: Handler) -> SttSession:
+        """Call `handler` at each `event`: `"result"` (Result), `"token"` (Token), `"endpoint"`,
+        `"finalized"`, `"finished"`, `"connected"`, `"disconnected"` (reason), `"error"`
+        (exception), `"state_change"` (mapping with old_state and new_state).
+
+        Handlers run on the session's callback thread, in order. One for `"result"` or `"token"`
+        takes the results from then on, what waited first; iterating raises `StateError` after it.
+        """
+        return self._register(event, handler, once=False)
+
+    def once(self, event: str, handler: Handler) -> SttSession:
+        """Call `handler` at the next `event` only."""
+        return self._register(event, handler, once=True)
+
+    def off(self, event: str, handler: Optional[Handler] = None) -> SttSession:
+        """Forget a handler, or all of `event`."""
+        self._events.off(event, handler)
+        return self
+
+    def _register(self, event: str, handler: Handler, once: bool) -> SttSession:
+        self._events.on(event, handler, once=once)
+        if event in _DATA_EVENTS:
+            try:
+                self._delivery.push_to(self._push, self._worker)
+            except SonioxError:
+                self._events.off(event, handler)
+                raise
+        return self
+
+    def _push(self, event: SttEvent) -> None:
+        """Run the handlers for one event, on the callback thread."""
+        if event.kind == "result":
+            self._events.run("result", event.result)
+            if self._events.has("token"):
+                for token in event.result.tokens:
+                    self._events.run("token", token)
+        elif not event.told:
+            self._events.run(event.kind)
+
+    # -- the reader's side -----------------------------------------------------------------------
+
+    def received(self, messages: list[Message]) -> None:
+        receiver = self._receiver
+        for opcode, payload in messages:
+            if opcode != TEXT:
+                raise malformed("a binary message where only text is spoken", payload)
+            self._deliver(receiver.receive(payload))
+            if receiver.error is not None:
+                self._server_ended(receiver.error)
+                return
+            if receiver.finished:
+                self._server_ended(None)
+                return
+        if receiver.ready and not self._ready.is_set():
+            self._ready.set()
+
+    def _deliver(self, events: list[SttEvent]) -> None:
+        for event in events:
+            live = event.kind != "result" and not self._delivery.is_pushed
+            if live and self._events.has(event.kind):
+                event.told = True
+                self._events.emit(event.kind)
+            if not self._delivery.put(event, 1):
+                self._end(SttStep.FAIL, self._delivery.overflow())
+                return
+
+    def _server_ended(self, error: Optional[SonioxError]) -> None:
+        """Take the last message of the server; it closes the line by itself. Reader only."""
+        if error is None:
+            with self._lock:
+                if not self._state.is_over:
+                    self._move(SttStep.GOT_FINISHED)
+            self._delivery.end()
+        else:
+            with self._lock:
+                first = not self._state.is_over
+                if first:
+                    self._error = error
+                    self._move(SttStep.FAIL)
+            self._delivery.end(error)
+            if first:
+                self._events.emit("error", error)
+        self._stop_timers()
+        self._connection.expect_close(_CLOSE_AFTER_END_SEC)
+
+    def ended(self, end: LineEnd) -> None:
+        error = end.cause or SonioxConnectionError(
+            f"{end.describe()} before the transcription finished: what was received is incomplete"
+        )
+        self._end(SttStep.FAIL, error)
+        self._events.emit("disconnected", end.reason or (str(end.cause) if end.cause else None))
+        self._worker.stop()
+
+    def forked(self, error: SonioxError) -> None:
+        self._lock = threading.Lock()
+        self._over, self._ready = threading.Event(), threading.Event()
+        self._delivery.renew_locks()
+        self._events.renew_locks()
+        self._worker.renew_locks()
+        if not self._state.is_over:
+            self._state, self._error = SttSessionState.ERROR, error
+            self._delivery.end(error)
+        self._over.set()
+        self._ready.set()

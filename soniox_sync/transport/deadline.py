@@ -1,0 +1,70 @@
+"""Deadlines: one moment computed once, asked at each wait (HOUSE.md 4.5)."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+import time
+from typing import Any, Callable, Optional
+
+# Windows cannot interrupt a lock that is being waited for, so Ctrl-C is looked for this often
+_SLICE_SEC = 0.2 if os.name == "nt" else None
+
+
+class Deadline:
+    """Is a moment on the monotonic clock; `None` seconds never passes, `0` has passed already."""
+
+    __slots__ = ("_at", "_now")
+
+    def __init__(self, seconds: Optional[float], now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._at = None if seconds is None else now() + max(0.0, seconds)
+
+    def remaining(self) -> Optional[float]:
+        """Give the seconds left, never below 0; `None` without a limit."""
+        return None if self._at is None else max(0.0, self._at - self._now())
+
+    @property
+    def passed(self) -> bool:
+        """Tell whether no time is left."""
+        return self._at is not None and self._now() >= self._at
+
+    def at_most(self, seconds: float) -> float:
+        """Give the seconds left, but no more than `seconds`."""
+        left = self.remaining()
+        return seconds if left is None else min(left, seconds)
+
+
+def wait_for(event: threading.Event, deadline: Deadline) -> bool:
+    """Wait until `event` is set or `deadline` passed; tell which. Ctrl-C gets through."""
+    if _SLICE_SEC is None:
+        return event.wait(deadline.remaining())
+    while not event.wait(deadline.at_most(_SLICE_SEC)):
+        if deadline.passed:
+            return event.is_set()
+    return True
+
+
+def take_from(items: queue.SimpleQueue[Any], deadline: Deadline) -> Any:
+    """Take the next item, or raise `queue.Empty` once `deadline` passed. Ctrl-C gets through."""
+    left = deadline.remaining()
+    if _SLICE_SEC is None:
+        return items.get() if left is None else items.get(left > 0, left)
+    while True:
+        try:
+            return items.get(True, deadline.at_most(_SLICE_SEC))
+        except queue.Empty:
+            if deadline.passed:
+                raise
+
+
+def acquire(lock: threading.Lock, deadline: Deadline) -> bool:
+    """Take `lock` before `deadline`; tell whether it was had. Ctrl-C gets through."""
+    left = deadline.remaining()
+    if _SLICE_SEC is None:
+        return lock.acquire(timeout=-1 if left is None else left)
+    while not lock.acquire(timeout=deadline.at_most(_SLICE_SEC)):
+        if deadline.passed:
+            return False
+    return True
