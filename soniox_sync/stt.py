@@ -60,6 +60,16 @@ _EVENTS = (
 _DATA_EVENTS = ("result", "token")
 
 
+class SessionObserver(Protocol):
+    """Takes what a session receives instead of its queue. Calls come without any lock held."""
+
+    def heard(self, event: SttEvent) -> None:
+        """Take one event, on the reader thread; must not block."""
+
+    def over(self, error: Optional[BaseException]) -> None:
+        """Learn once that the session ended, `None` after `finished`; from any thread."""
+
+
 class SttSession:
     """Transcribes one stream of audio. Made by `client.realtime.stt(...)`, connected.
 
@@ -77,6 +87,7 @@ class SttSession:
         *,
         message_key: Optional[str] = None,
         cancel: Optional[CancelToken] = None,
+        observer: Optional[SessionObserver] = None,
         dialect: SttDialect = NATIVE_STT,
         send_timeout_sec: float = 30.0,
         clock: Clock = process_clock,
@@ -87,6 +98,7 @@ class SttSession:
         self._message_key = message_key
         self._cancel = cancel
         self._dialect = dialect
+        self._observer = observer
         self._worker = CallbackWorker("soniox-callback-stt")
         self._events = Emitter(_EVENTS, self._worker, final=("finished", "disconnected", "error"))
         self._delivery: Delivery[SttEvent] = Delivery(options.max_buffered_events, "events")
@@ -267,7 +279,7 @@ class SttSession:
         def run() -> None:
             send_paced(chunks, self.send_audio, pace_sec, self._over, self._connection.clock)
             if finish and not self._state.is_over:
-                self._send_end()
+                self.end_audio()
 
         return SendHandle(run, self._sending_failed)
 
@@ -340,7 +352,7 @@ class SttSession:
         wait to be iterated. Raises the session's error, `SonioxTimeoutError` when the end did not
         come in time (the session lives on), `StateError` after `close()`.
         """
-        self._send_end()
+        self.end_audio()
         seconds = self._options.finish_timeout_sec if timeout_sec is None else timeout_sec
         if not wait_for(self._over, Deadline(seconds)):
             raise SonioxTimeoutError(
@@ -349,7 +361,8 @@ class SttSession:
             )
         self._raise_error()
 
-    def _send_end(self) -> None:
+    def end_audio(self) -> None:
+        """Say that the audio is complete without waiting for the last result; see `finish()`."""
         if self._state is SttSessionState.CONNECTED and not self._audio_sent:
             self._finish_silently()
         elif self._state is not SttSessionState.FINISHED:
@@ -372,6 +385,8 @@ class SttSession:
         self._deliver([SttEvent("finished", Result((), 0, 0, True))])
         self._delivery.end()
         self._stop_timers()
+        if self._observer is not None:
+            self._observer.over(None)
         self._connection.close(_CLOSE_WAIT_SEC)
 
     def close(self) -> None:
@@ -388,6 +403,13 @@ class SttSession:
         self._connection.close(_CLOSE_WAIT_SEC)
         self._worker.stop()
 
+    def abandon(self) -> None:
+        """Cut the line without a goodbye; never blocks. For a session that was replaced."""
+        error = SonioxConnectionError("the session was given up", code="closed")
+        self._end(SttStep.CLOSE, error)
+        self._connection.fail(error)
+        self._worker.stop()
+
     def _end(self, what: SttStep, error: BaseException) -> None:
         """End early because of `error`, unless it is over. Never blocks."""
         with self._lock:
@@ -401,6 +423,8 @@ class SttSession:
             self._events.emit("error", error)
         if what is not SttStep.CLOSE:
             self._connection.fail(error)
+        if self._observer is not None:
+            self._observer.over(error)
 
     def _stop_timers(self) -> None:
         if self._keepalive is not None:
@@ -502,6 +526,10 @@ class SttSession:
 
     def _deliver(self, events: list[SttEvent]) -> None:
         for event in events:
+            if self._observer is not None:
+                if event.kind != "finished":  # told by over()
+                    self._observer.heard(event)
+                continue
             live = event.kind != "result" and not self._delivery.is_pushed
             if live and self._events.has(event.kind):
                 event.told = True
@@ -514,7 +542,8 @@ class SttSession:
         """Take the last message of the server; it closes the line by itself. Reader only."""
         if error is None:
             with self._lock:
-                if not self._state.is_over:
+                first = not self._state.is_over
+                if first:
                     self._move(SttStep.GOT_FINISHED)
             self._delivery.end()
         else:
@@ -528,6 +557,8 @@ class SttSession:
                 self._events.emit("error", error)
         self._stop_timers()
         self._connection.expect_close(_CLOSE_AFTER_END_SEC)
+        if first and self._observer is not None:
+            self._observer.over(error)
 
     def ended(self, end: LineEnd) -> None:
         error = end.cause or SonioxConnectionError(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from ..errors import ConfigurationError, InputTypeError
 
@@ -37,8 +37,7 @@ STT_CONTAINERS = frozenset({"aac", "aiff", "amr", "asf", "flac", "mp3", "ogg", "
 ASYNC_CONTAINERS = STT_CONTAINERS | {"m4a", "mp4"}
 
 
-@dataclass(frozen=True)
-class RawFormat:
+class RawFormat(NamedTuple):
     """Describes one headerless format: `name` as transcription spells it, bytes per sample.
 
     `encoding` is `"int"`, `"uint"`, `"float"`, `"mulaw"` or `"alaw"`; `little_endian` means
@@ -176,8 +175,7 @@ def _check_count(field: str, value: object) -> None:
         raise ConfigurationError(f"{field} must be positive, not {value}")
 
 
-@dataclass(frozen=True)
-class TtsFormat:
+class TtsFormat(NamedTuple):
     """Describes what speech can be asked for; empty `bitrates` means the format takes none."""
 
     name: str

@@ -7,6 +7,8 @@ a transcription. `tts`: the config of a stream of speech. `options`: deadlines a
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from . import constants as _constants
 from ._urls import safe_url
 from .connection import (
@@ -22,13 +24,6 @@ from .constants import *  # noqa: F403 - the numbers by their names, as constant
 from .keys import ApiKey, check_auth, check_subprotocol_key, resolve_api_key
 from .options import SttSessionOptions, TtsConnectionOptions
 from .stt import SttConfig, merge_stt_config
-from .stt_context import (
-    Context,
-    ContextEntry,
-    OneWayTranslation,
-    TranslationTerm,
-    TwoWayTranslation,
-)
 from .tts import (
     TtsStreamConfig,
     TtsStreamInput,
@@ -37,6 +32,15 @@ from .tts import (
     new_stream_id,
     resolve_tts_config,
 )
+
+if TYPE_CHECKING:
+    from .stt_context import (
+        Context,
+        ContextEntry,
+        OneWayTranslation,
+        TranslationTerm,
+        TwoWayTranslation,
+    )
 
 __all__ = [
     "ApiKey",
@@ -68,3 +72,18 @@ __all__ = [
     "safe_url",
 ]
 __all__ += _constants.__all__
+
+
+_FROM_CONTEXT = frozenset(
+    {"Context", "ContextEntry", "OneWayTranslation", "TranslationTerm", "TwoWayTranslation"}
+)
+
+
+def __getattr__(name: str) -> Any:
+    # most programs need none of these, and making dataclasses takes time
+    if name not in _FROM_CONTEXT:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from . import stt_context
+
+    value = globals()[name] = getattr(stt_context, name)
+    return value

@@ -53,12 +53,14 @@ class _Connection(Value):
     """Shows URLs without credentials, unchecked mappings without values, and no key."""
 
     def _shown(self, name: str, value: object) -> str:
-        if name in URL_KINDS or name == "base_domain":
+        if name in URL_KINDS:
             return repr(safe_url(value))
+        if name == "base_domain":
+            return repr(str(value).rpartition("@")[2])
         return names_only(value)
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ConnectionConfig(_Connection):
     """Says where to connect and with which key. Every field is optional; `None` = not said.
 
@@ -81,7 +83,7 @@ class ConnectionConfig(_Connection):
     tts_defaults: Union[TtsStreamInput, Mapping[str, Any], None] = None
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ResolvedConnectionConfig(_Connection):
     """Says the same with nothing left open, except that a key callable was not called yet.
 
@@ -99,8 +101,8 @@ class ResolvedConnectionConfig(_Connection):
     tts_defaults: TtsStreamInput = field(default_factory=TtsStreamInput)
 
 
-@dataclass(frozen=True)
-class ConfigContext:
+@dataclass(frozen=True, eq=False, repr=False)
+class ConfigContext(Value):
     """Tells a config callable what the connection is for.
 
     `usage` is `"transcribe_websocket"` or `"tts_rt"`: the word a temporary key's `usage_type`

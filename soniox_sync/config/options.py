@@ -43,7 +43,7 @@ _CHECKS: Mapping[str, Check] = {
 _MAY_BE_OFF = ("ping_interval_sec", "ping_timeout_sec")
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SttSessionOptions(_Timed):
     """Sets the deadlines and bounds of one transcription session. All times are seconds.
 
@@ -77,7 +77,7 @@ class SttSessionOptions(_Timed):
         return coerce(cls, options, "session options")
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class TtsConnectionOptions(_Timed):
     """Sets the deadlines of one speech connection. All times are seconds.
 

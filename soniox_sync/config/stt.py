@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Optional, Union
+from typing import TYPE_CHECKING, Any, Optional, Union
 
 from ..audio.formats import AUTO_FORMAT, RawAudio, is_raw, stt_format_name
 from ..errors import ConfigurationError
@@ -24,6 +24,7 @@ from ._values import (
     number,
     run_checks,
     stack,
+    string_list,
     text,
 )
 from .constants import (
@@ -36,19 +37,15 @@ from .constants import (
     MAX_CLIENT_REFERENCE_ID_CHARS,
     MAX_NAME_CHARS,
 )
-from .stt_context import (
-    ContextLike,
-    Translation,
-    context_to_wire,
-    string_list,
-    translation_to_wire,
-)
+
+if TYPE_CHECKING:
+    from .stt_context import ContextLike, Translation
 
 _MODEL = Unchosen(DEFAULT_STT_MODEL)
 _FORMAT = Unchosen(AUTO_FORMAT)
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SttConfig(Value):
     """Says how audio is to be transcribed. `None` = not sent, the service's default holds.
 
@@ -159,12 +156,19 @@ def _checked_wire(config: SttConfig) -> dict[str, Any]:
     wire["audio_format"] = stt_format_name(wire["audio_format"])
     if "language_hints" in wire:
         wire["language_hints"] = list(wire["language_hints"])
+    if "context" in wire or "translation" in wire:
+        _write_out_objects(wire)
+    wire.update(config.extra or {})
+    return wire
+
+
+def _write_out_objects(wire: dict[str, Any]) -> None:
+    from .stt_context import context_to_wire, translation_to_wire  # most sessions have neither
+
     if "context" in wire:
         wire["context"] = context_to_wire(wire["context"])
     if "translation" in wire:
         wire["translation"] = translation_to_wire(wire["translation"])
-    wire.update(config.extra or {})
-    return wire
 
 
 def merge_stt_config(

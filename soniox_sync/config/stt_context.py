@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Any, Optional, Union
 
 from ..errors import ConfigurationError, InputTypeError
-from ._values import Value, text
+from ._values import Value, string_list, text
 
 _some_text = text()
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class OneWayTranslation(Value):
     """Asks for everything spoken to be translated into `target_language`, such as `"es"`."""
 
@@ -26,7 +26,7 @@ class OneWayTranslation(Value):
         return {"type": "one_way", "target_language": self.target_language}
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class TwoWayTranslation(Value):
     """Asks for each of two languages to be translated into the other."""
 
@@ -42,7 +42,7 @@ class TwoWayTranslation(Value):
         }
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ContextEntry(Value):
     """Is one fact about the conversation, such as `domain` = `Healthcare`."""
 
@@ -50,7 +50,7 @@ class ContextEntry(Value):
     value: str
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class TranslationTerm(Value):
     """Says how one term is to be translated."""
 
@@ -62,7 +62,7 @@ GeneralEntries = Union[Sequence[Union[ContextEntry, Mapping[str, Any]]], Mapping
 TermEntries = Union[Sequence[Union[TranslationTerm, Mapping[str, Any]]], Mapping[str, Any], None]
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Context(Value):
     """Tells the recogniser what the audio is about. Every part is optional.
 
@@ -182,18 +182,3 @@ def _entry(name: str, item: Any, left: str, right: str) -> dict[str, Any]:
             raise ConfigurationError(f"{name} needs {left!r} and {right!r}")
         text(empty=True)(f"{name}.{part}", item[part])
     return dict(item)
-
-
-def string_list(name: str, value: Any) -> list[str]:
-    """Check a list of strings, none of them empty, and copy it.
-
-    Raises
-        ConfigurationError: an empty string. InputTypeError: a plain `str`, or another type.
-    """
-    if isinstance(value, str):
-        raise InputTypeError(f"{name} must be a list of str: write [{value[:20]!r}]")
-    if isinstance(value, (bytes, Mapping)) or not isinstance(value, Sequence):
-        raise InputTypeError(f"{name} must be a list of str, not {type(value).__name__}")
-    for i, item in enumerate(value):
-        _some_text(f"{name}[{i}]", item)
-    return list(value)

@@ -39,7 +39,7 @@ from .constants import (
 _MODEL = Unchosen(DEFAULT_TTS_MODEL)
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class TtsStreamInput(Value):
     """Says how text is to be spoken; every field may be left to `tts_defaults`.
 
@@ -64,7 +64,7 @@ class TtsStreamInput(Value):
     extra: Optional[Mapping[str, Any]] = None
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class TtsStreamConfig(Value):
     """Is the complete config of one stream, as `resolve_tts_config` makes it.
 

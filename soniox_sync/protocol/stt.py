@@ -49,6 +49,7 @@ class SttReceiver:
         return events
 
     def _read_tokens(self, frame: Mapping[str, Any], payload: bytes) -> list[SttEvent]:
+        self._final_ms = _counter(frame, _FINAL, self._final_ms)
         self._total_ms = _counter(frame, _TOTAL, self._total_ms)
         items = frame.get("tokens")
         if items is None:

@@ -72,7 +72,8 @@ def _decoded_size(encoded: Union[bytes, memoryview]) -> int:
     if not size:
         return 0
     padding = 2 if encoded[-2:] == b"==" else 1 if encoded[-1:] == b"=" else 0
-    return size // 4 * 3 - padding
+    # never 0: an empty piece is passed over, and text too short for base64 must not pass as one
+    return max(1, size // 4 * 3 - padding)
 
 
 class TtsFrame:
