@@ -26,6 +26,7 @@ from .config import (
     obtain_connection_config,
     resolve_api_key,
     resolve_connection_config,
+    safe_url,
 )
 from .errors import ConfigurationError, InputTypeError
 from .tls import TlsSettings, Verify
@@ -35,7 +36,11 @@ if TYPE_CHECKING:
 
     import requests
 
-    from .stt import SttSession
+    from .recording import Recording
+    from .recording_setup import SessionConfig
+    from .sources.base import AudioSource
+    from .stt import SessionObserver, SttSession
+    from .transcription import Transcription
     from .transport.connect import Target
     from .tts import LinePlan, TtsConnection, TtsFactory
 
@@ -144,7 +149,7 @@ class SonioxClient:
 
     def __repr__(self) -> str:
         where = "config callable" if callable(self._config) else self._resolved_static().stt_ws_url
-        return f"<SonioxClient {where}>"
+        return f"<SonioxClient {safe_url(where)}>"
 
     # -- one connection's settings ---------------------------------------------------------------
 
@@ -163,13 +168,43 @@ class SonioxClient:
                 fields[name] = getattr(self._flat, name)
         return ConnectionConfig(**fields)
 
-    def _resolve(self, usage: str) -> tuple[ResolvedConnectionConfig, str]:
-        """Ask the callables, once, and give addresses, defaults and key for one connection."""
+    def _addresses(self, usage: str) -> ResolvedConnectionConfig:
+        """Ask the config callable, if it is one, and give addresses and defaults."""
         config = self._config
         if callable(config):
             config = obtain_connection_config(config, ConfigContext(usage))
-        resolved = resolve_connection_config(self._filled(config), environ=self._environ)
+        return resolve_connection_config(self._filled(config), environ=self._environ)
+
+    def _resolve(self, usage: str) -> tuple[ResolvedConnectionConfig, str]:
+        """Ask the callables, once, and give addresses, defaults and key for one connection."""
+        resolved = self._addresses(usage)
         return resolved, resolve_api_key(resolved, environ=self._environ)
+
+    @property
+    def _makes_new_keys(self) -> bool:
+        return callable(self._config) or callable(self._flat.api_key)
+
+    def _session(
+        self,
+        config: SttConfig,
+        options: SttSessionOptions,
+        cancel: Optional[CancelToken],
+        observer: Optional[SessionObserver] = None,
+        resolution: Optional[tuple[ResolvedConnectionConfig, str]] = None,
+    ) -> SttSession:
+        """Make a transcription session, not yet connected."""
+        from .stt import SttSession
+
+        resolved, key = resolution or self._resolve("transcribe_websocket")
+        return SttSession(
+            self._target(resolved.stt_ws_url, key),
+            config,
+            options,
+            message_key=self._message_key(key),
+            cancel=cancel,
+            observer=observer,
+            send_timeout_sec=self._timeout,
+        )
 
     def _target(self, url: str, key: str) -> Target:
         from .transport.connect import Target
@@ -217,24 +252,107 @@ class Realtime:
         `SonioxConnectionError` (`ConnectTimeoutError`) when no connection could be made. A refused
         key shows up in the first call or in the iterator.
         """
-        from .stt import SttSession
-
         client = self._client
-        resolved, key = client._resolve("transcribe_websocket")
-        merged = merge_stt_config(resolved.stt_defaults, config, **fields)
+        resolution = client._resolve("transcribe_websocket")
+        merged = merge_stt_config(resolution[0].stt_defaults, config, **fields)
         merged.validate()
         chosen = client._session_options if options is None else SttSessionOptions.coerce(options)
         if cancel is not None:
             cancel.raise_if_cancelled()
-        session = SttSession(
-            client._target(resolved.stt_ws_url, key),
-            merged,
-            chosen,
-            message_key=client._message_key(key),
-            cancel=cancel,
-            send_timeout_sec=client._timeout,
+        return client._session(merged, chosen, cancel, None, resolution).connect()
+
+    def record(
+        self,
+        *,
+        source: Optional[AudioSource] = None,
+        session_config: Optional[SessionConfig] = None,
+        session_options: Union[SttSessionOptions, Mapping[str, Any], None] = None,
+        cancel: Optional[CancelToken] = None,
+        buffer_queue_size: Optional[int] = None,
+        auto_reconnect: bool = False,
+        max_reconnect_attempts: int = 3,
+        reconnect_base_delay_sec: float = 1.0,
+        reset_transcript_on_reconnect: bool = False,
+        replay_window_sec: float = 120.0,
+        rotate_after_sec: Optional[float] = 270 * 60.0,
+        translation_watchdog: bool = False,
+        catch_up_speed: Optional[float] = 2.0,
+        catch_up_burst_sec: float = 10.0,
+        **stt_config: Any,
+    ) -> Recording:
+        """Start transcribing a source over as many connections as it takes; gives it started.
+
+        `source`: an `AudioSource`, default the microphone (extra `audio`). `session_config`: a
+        config, or a callable that makes one of the resolved connection config; it replaces
+        `stt_config`, whose fields are those of `SttConfig`. `cancel` ends it from elsewhere with
+        `AbortError`.
+
+        With `auto_reconnect` a lost line is replaced and the audio that was not final is heard
+        again: raw formats and WAV lose nothing, up to `replay_window_sec` of audio kept in memory.
+        Up to `max_reconnect_attempts` in a row without progress, the first at once where the
+        service allows it, then after `reconnect_base_delay_sec`, doubling. `rotate_after_sec`:
+        change to a new connection in a pause after this long (the service ends one at 300
+        minutes; `None` never). `translation_watchdog`: replace a session that stopped translating.
+        `catch_up_speed`: how many times faster than real time audio may be sent after a burst of
+        `catch_up_burst_sec` (`None`: without limit). `buffer_queue_size`: pieces of a container
+        format kept before they are sent, default the client's.
+
+        Raises `ConfigurationError` for a wrong option, what the source raises when it cannot
+        start. Everything later ends the recording and surfaces where it is iterated or awaited.
+        """
+        from .recording_setup import RecordingOptions, make_recording
+
+        options = RecordingOptions(
+            auto_reconnect=auto_reconnect,
+            max_reconnect_attempts=max_reconnect_attempts,
+            reconnect_base_delay_sec=reconnect_base_delay_sec,
+            reset_transcript_on_reconnect=reset_transcript_on_reconnect,
+            replay_window_sec=replay_window_sec,
+            rotate_after_sec=rotate_after_sec,
+            translation_watchdog=translation_watchdog,
+            catch_up_speed=catch_up_speed,
+            catch_up_burst_sec=catch_up_burst_sec,
+            buffer_queue_size=(
+                self._client._buffer_queue_size if buffer_queue_size is None else buffer_queue_size
+            ),
         )
-        return session.connect()
+        recording = make_recording(
+            self._client, source, session_config or stt_config, session_options, cancel, options
+        )
+        return recording.start()
+
+    def transcribe(
+        self,
+        source: Any,
+        *,
+        pace: Union[bool, float, None] = None,
+        auto_reconnect: bool = True,
+        cancel: Optional[CancelToken] = None,
+        session_config: Optional[SessionConfig] = None,
+        session_options: Union[SttSessionOptions, Mapping[str, Any], None] = None,
+        **options: Any,
+    ) -> Transcription:
+        """Transcribe anything that holds audio; loop over the `SttEvent`s of what it gives.
+
+        `source`: path, bytes, binary file object, iterable of bytes, or `AudioSource`. `pace`: how
+        fast a file is sent: `True` (the default for files) as fast as it was spoken, a number so
+        many times faster, `False` as fast as the service takes it. `options`: those of `record()`
+        and the fields of `SttConfig`. Leaving the loop stops everything.
+
+        Raises like `record()`.
+        """
+        from .recording_setup import source_for
+        from .transcription import Transcription
+
+        recording = self.record(
+            source=source_for(source, pace, options),
+            auto_reconnect=auto_reconnect,
+            cancel=cancel,
+            session_config=session_config,
+            session_options=session_options,
+            **options,
+        )
+        return Transcription(recording)
 
     @property
     def tts(self) -> TtsFactory:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterable, Iterator
-from typing import Callable, Optional, Union
+from typing import Callable, Optional, Protocol, Union
 
 from .cancel import CancelToken
 from .clock import Clock, process_clock
@@ -44,6 +44,8 @@ Audio = Union[bytes, bytearray, memoryview]
 _CLOSE_AFTER_END_SEC = 2.0
 # closing early waits this long for the server's goodbye; results no longer matter then
 _CLOSE_WAIT_SEC = 1.0
+# how long a failed send waits for the reader to tell why; it needs microseconds
+_LAST_WORDS_SEC = 1.0
 # how long the end of a `with` block lets handlers run that are due already
 _CALLBACK_DRAIN_SEC = 10.0
 _EVENTS = (
@@ -58,6 +60,8 @@ _EVENTS = (
     "state_change",
 )
 _DATA_EVENTS = ("result", "token")
+# happen once; a session is handed out connected, so handlers may come later than they
+_ONCE = ("connected", "finished", "disconnected", "error")
 
 
 class SessionObserver(Protocol):
@@ -100,7 +104,7 @@ class SttSession:
         self._dialect = dialect
         self._observer = observer
         self._worker = CallbackWorker("soniox-callback-stt")
-        self._events = Emitter(_EVENTS, self._worker, final=("finished", "disconnected", "error"))
+        self._events = Emitter(_EVENTS, self._worker, final=_ONCE)
         self._delivery: Delivery[SttEvent] = Delivery(options.max_buffered_events, "events")
         self._connection = Connection(
             target,
@@ -170,7 +174,7 @@ class SttSession:
             self._move(SttStep.CONNECT)
         try:
             self._connection.open(self._options.connect_timeout_sec, self._cancel)
-            self._connection.send(self._make_start)
+            self._send(SttStep.OPENED, self._make_start)
             if not self._receiver.ready:
                 self._await_ready()
         except BaseException as error:
@@ -221,7 +225,7 @@ class SttSession:
             raise InputTypeError(f"data: audio must be bytes-like, not {type(data).__name__}")
         frames = audio_frames(data, self._dialect)
         if frames or not self._state.can_send_audio:
-            self._send(lambda: self._make_audio(frames))
+            self._send(SttStep.AUDIO, lambda: self._make_audio(frames))
 
     def _make_audio(self, frames: list[bytes]) -> Frames:
         with self._lock:
@@ -239,16 +243,21 @@ class SttSession:
 
     def _check(self, what: SttStep) -> None:
         """Raise what forbids `what`: the error that ended the session, else `StateError`."""
-        if self._error is not None:
+        if self._error is not None and self._state is not SttSessionState.CLOSED:
             raise fresh(self._error)
         step(STT, self._state, what, "the session")
 
-    def _send(self, make: Callable[[], Frames]) -> None:
+    def _send(self, what: SttStep, make: Callable[[], Frames]) -> None:
         try:
             self._connection.send(make)
         except SonioxConnectionError:
-            self._raise_error()  # the server's own word explains more than the broken line
-            raise
+            # the server's own word explains more than the broken line
+            if not self._connection.is_reader:
+                wait_for(self._over, Deadline(_LAST_WORDS_SEC))
+            with self._lock:
+                self._check(what)
+            if self._state is not SttSessionState.FINISHED:
+                raise
 
     def _raise_error(self) -> None:
         if self._error is not None:
@@ -306,7 +315,7 @@ class SttSession:
         self._control(SttStep.KEEP_ALIVE, self._dialect.keep_alive)
 
     def _control(self, what: SttStep, message: str) -> None:
-        self._send(lambda: self._make_control(what, message))
+        self._send(what, lambda: self._make_control(what, message))
 
     def _make_control(self, what: SttStep, message: str) -> Frames:
         with self._lock:
@@ -363,10 +372,8 @@ class SttSession:
 
     def end_audio(self) -> None:
         """Say that the audio is complete without waiting for the last result; see `finish()`."""
-        if self._state is SttSessionState.CONNECTED and not self._audio_sent:
-            self._finish_silently()
-        elif self._state is not SttSessionState.FINISHED:
-            self._send(self._make_end)
+        if not self._finish_silently() and self._state is not SttSessionState.FINISHED:
+            self._send(SttStep.FINISH, self._make_end)
 
     def _make_end(self) -> Frames:
         with self._lock:
@@ -377,10 +384,11 @@ class SttSession:
         _log.debug("> end of audio")
         return encode_frame(TEXT, self._dialect.end.encode("utf-8"))
 
-    def _finish_silently(self) -> None:
-        """End a session without any audio here; the service would answer 400."""
+    def _finish_silently(self) -> bool:
+        """End a session without any audio here, telling whether; the service would answer 400."""
         with self._lock:
-            self._check(SttStep.FINISH)
+            if self._audio_sent or self._state is not SttSessionState.CONNECTED:
+                return False
             self._move(SttStep.GOT_FINISHED)
         self._deliver([SttEvent("finished", Result((), 0, 0, True))])
         self._delivery.end()
@@ -388,6 +396,7 @@ class SttSession:
         if self._observer is not None:
             self._observer.over(None)
         self._connection.close(_CLOSE_WAIT_SEC)
+        return True
 
     def close(self) -> None:
         """End the session at once, finished or not. Idempotent; legal from any thread and from a

@@ -54,7 +54,9 @@ class Speech:
         while position < seconds * 1000:
             length = rng.randint(80, 700)
             words.append((number, position, position + length))
-            position += length + (rng.randint(300, 2500) if rng.random() < 0.15 else rng.randint(0, 60))
+            position += length + (
+                rng.randint(300, 2500) if rng.random() < 0.15 else rng.randint(0, 60)
+            )
             number += 1
         duration = words[-1][2] + rng.randint(0, 1500)
         samples = [0] * duration
@@ -84,9 +86,7 @@ class Recogniser:
         self.ended = False
 
     def feed(self, data: bytes) -> None:
-        self.heard += [
-            int.from_bytes(data[i : i + 2], "little") for i in range(0, len(data), 2)
-        ]
+        self.heard += [int.from_bytes(data[i : i + 2], "little") for i in range(0, len(data), 2)]
 
     def _words(self, complete_only: bool = True) -> list[tuple[str, int, int]]:
         words: list[tuple[str, int, int]] = []
@@ -109,9 +109,11 @@ class Recogniser:
         tokens = []
         for text, start, end in words:
             cut = (start + end) // 2
-            tokens += [(text[:2], start, cut), (text[2:], cut, end)] if end - start > 1 else [
-                (text, start, end)
-            ]
+            tokens += (
+                [(text[:2], start, cut), (text[2:], cut, end)]
+                if end - start > 1
+                else [(text, start, end)]
+            )
         return tokens
 
     def events(self, finalize: bool = False) -> list[SttEvent]:
@@ -122,20 +124,23 @@ class Recogniser:
         finals = [t for t in tokens if t[2] <= final_ms]
         self._final_upto = final_ms
         status = "original" if self._translate else None
-        out = [
-            Token(x, s, e, 0.9, True, "1", "en", status) for x, s, e in finals[self._emitted :]
-        ]
+        out = [Token(x, s, e, 0.9, True, "1", "en", status) for x, s, e in finals[self._emitted :]]
         self._originals += [x for x, _, _ in finals[self._emitted :]]
         self._emitted = len(finals)
         due = len(self._originals) - (0 if self.ended else self._translation_lag)
         translated = []
         while self._translate and self._translated < due:
             translated.append(
-                Token(self._originals[self._translated].upper(), is_final=True,
-                      translation_status="translation")
+                Token(
+                    self._originals[self._translated].upper(),
+                    is_final=True,
+                    translation_status="translation",
+                )
             )
             self._translated += 1
-        guess = [Token(x, s, e, 0.5, False, "1", "en", status) for x, s, e in tokens if e > final_ms]
+        guess = [
+            Token(x, s, e, 0.5, False, "1", "en", status) for x, s, e in tokens if e > final_ms
+        ]
         result = Result(out + translated + guess, final_ms, total)
         events = [SttEvent("result", result)]
         if finalize:
@@ -208,7 +213,9 @@ class World:
                 lambda: self.recorder.failed(number, SonioxConnectionError("refused"), self.now),
             )
             return
-        connection = Connection(Recogniser(self.speech, self.rng, self.faults.get("translate", False)))
+        connection = Connection(
+            Recogniser(self.speech, self.rng, self.faults.get("translate", False))
+        )
         if self.rng.random() < self.faults.get("drop", 0.0):
             connection.drop_after_bytes = self.rng.randint(0, 20_000) * BYTES_PER_MS
             connection.drop_error = self.rng.choice(

@@ -22,6 +22,34 @@ _TRANSLATION_LAG_MS = 10_000
 _TRANSLATION_LOST_MS = 60_000
 
 
+class _Seam:
+    """Parts the words of two sessions: the first token of a session carries no leading space."""
+
+    def __init__(self) -> None:
+        self._last = ""
+        self._spaced = False  # this text parts its words by leading spaces
+        self._open = False
+
+    def begin(self, *, mid_word: bool) -> None:
+        """Note that another session goes on here, perhaps inside a word."""
+        self._open = bool(self._last) and not mid_word
+
+    def mend(self, text: str) -> str:
+        """Give `text` as it follows what was delivered before the seam."""
+        if not (self._open and self._spaced and text):
+            return text
+        if self._last[-1].isspace() or text[0].isspace() or text[0] in _CLOSING:
+            return text
+        return text if _is_unspaced(text[0]) else " " + text
+
+    def note(self, text: str) -> None:
+        """Take a final token's text as delivered."""
+        if text:
+            self._spaced = self._spaced or text[0].isspace()
+            self._last = text
+            self._open = False
+
+
 class Ledger:
     """Merges results of successive sessions. `begin()` each, then `accept()` its results."""
 
@@ -37,6 +65,8 @@ class Ledger:
         self._last_text = ""
         self._word_start_ms = 0
         self._word_text = ""
+        self._speech = _Seam()
+        self._translation = _Seam()
         self._seam_open = False  # a session was lost inside a word that had begun to be final
         self._seam_text = ""  # the part of that word that was delivered
         # the present guess
@@ -57,6 +87,8 @@ class Ledger:
         # stays open over several sessions, until one of them brings the rest of the word
         self._seam_open = self._seam_open or self._mid_word
         self._seam_text = self._word_text if self._seam_open else ""
+        self._speech.begin(mid_word=self._seam_open)
+        self._translation.begin(mid_word=False)
         self._pending_start_ms = None
         self._mid_word = False
         self.original_ms_since_translation = 0
@@ -112,6 +144,7 @@ class Ledger:
     def accept(self, result: Result) -> Result:
         """Give the result on the recording's clock, without what was delivered before."""
         kept: list[Token] = []
+        mended = {False: False, True: False}  # the first of the speech, of the translation
         self._pending_start_ms, self._mid_word = None, False
         self._heard_final_ms = max(
             self._heard_final_ms, result.final_audio_proc_ms + self._offset_ms
@@ -119,10 +152,17 @@ class Ledger:
         for token in result.tokens:
             moved = self._move(token)
             if moved is not None:
+                translated = moved.is_translation
+                if not mended[translated]:
+                    mended[translated] = True
+                    moved.text = self._seam_of(moved).mend(moved.text)
                 kept.append(moved)
                 self._note(moved)
         self._shows_guess = any(not token.is_final for token in kept)
         return self.counted(kept, result)
+
+    def _seam_of(self, token: Token) -> _Seam:
+        return self._translation if token.is_translation else self._speech
 
     def accept_late(self, result: Result) -> Result:
         """Take from a session that was replaced what only it can give: final translations."""
@@ -176,6 +216,8 @@ class Ledger:
         return self._shift(token)
 
     def _note(self, token: Token) -> None:
+        if token.is_final:
+            self._seam_of(token).note(token.text)
         if token.is_translation:
             if token.is_final:
                 self._translated_last = True
@@ -230,8 +272,14 @@ _UNSPACED = ((0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x3040, 0x30
 _HAN = ((0x3400, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x3FFFF))
 
 
+# what stands close to the word before it
+_CLOSING = frozenset(".,!?;:)]}%…’'\"»”")
+
+
 def _in_spaced_word(char: str) -> bool:
-    if not (char.isalnum() or char in "'’-"):
-        return False
+    return (char.isalnum() or char in "'’-") and not _is_unspaced(char)
+
+
+def _is_unspaced(char: str) -> bool:
     code = ord(char)
-    return not any(low <= code <= high for low, high in _UNSPACED + _HAN)
+    return any(low <= code <= high for low, high in _UNSPACED + _HAN)

@@ -285,6 +285,12 @@ class Recorder:
             self.lost_ms += ms
             self._lost_since_report_ms += ms
 
+    def container_restarted(self) -> None:
+        """Learn that what the source delivers from now on begins a new container."""
+        if self._container is not None:
+            self._container.clear()
+            self._cursor = self._container.start
+
     def stop(self, error: Optional[BaseException] = None) -> None:
         """Take no more audio; send what is left, finish, end. `error`: the source failed."""
         if self._stopping or self._outcome is not None:
@@ -297,6 +303,11 @@ class Recorder:
         """End at once."""
         if self._outcome is None:
             self._finish(error, RecordingState.CANCELED, "user_action")
+
+    def fail(self, error: BaseException) -> None:
+        """End at once because of `error`."""
+        if self._outcome is None:
+            self._finish(error)
 
     def pause(self) -> None:
         """Take no audio for a while; what was said so far is made final."""

@@ -1,0 +1,259 @@
+"""Measure and break text: grapheme clusters, columns, words, direction.
+
+An approximation of Unicode's annexes 11, 14 and 29 by the tables Python carries. It never parts
+what a reader sees as one character; in scripts without spaces it breaks between characters (and
+before no closing punctuation), since word breaks there need a dictionary.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+__all__ = [
+    "begins_word",
+    "cell_width",
+    "chop",
+    "graphemes",
+    "is_rtl",
+    "leads_rtl",
+    "split_words",
+    "text_width",
+    "truncate_start",
+    "wrap",
+]
+
+_ZWJ = "\u200d"
+# spacing vowels that belong to the consonant before them although Unicode calls them letters
+_TRAILING_LETTERS = frozenset("\u0e33\u0eb3")
+# blocks written without spaces between words: a line may break between any two clusters
+_UNSPACED = (
+    (0x0E00, 0x0EFF),  # Thai, Lao
+    (0x1000, 0x109F),  # Myanmar
+    (0x1780, 0x17FF),  # Khmer
+    (0x2E80, 0x2FFF),  # CJK radicals
+    (0x3000, 0x312F),  # CJK punctuation, kana, bopomofo
+    (0x31A0, 0x4DBF),  # kana extensions, ideographs A
+    (0x4E00, 0x9FFF),  # ideographs
+    (0xF900, 0xFAFF),  # compatibility ideographs
+    (0xFF00, 0xFFEF),  # full-width forms
+    (0x1B000, 0x1B16F),  # kana supplement
+    (0x20000, 0x3FFFD),  # ideographs B and later
+)
+# beside closing punctuation: marks that must not begin a line in Chinese and Japanese
+_NOT_AT_START = frozenset(
+    "、。，．・：；？！ー々ゝゞヽヾぁぃぅぇぉっゃゅょァィゥェォッャュョ…‥％ฯๆ៕។"
+)
+_OPENING = frozenset({"Ps", "Pi"})
+_CLOSING = frozenset({"Pe", "Pf"})
+
+
+def graphemes(text: str) -> Iterator[str]:
+    """Split text into what a reader sees as characters; concatenation gives the text back."""
+    cluster = ""
+    for char in text:
+        if cluster and not _joins(cluster, char):
+            yield cluster
+            cluster = ""
+        cluster += char
+    if cluster:
+        yield cluster
+
+
+def _joins(cluster: str, char: str) -> bool:
+    last = cluster[-1]
+    if char < "\u0300" and last < "\u0300":
+        return last == "\r" and char == "\n"
+    if unicodedata.category(last) in ("Cc", "Zl", "Zp"):
+        return False
+    if _extends(char):
+        return True
+    if last == _ZWJ:
+        return unicodedata.category(char) == "So"
+    if _is_regional(char):
+        return len(cluster) % 2 == 1 and all(map(_is_regional, cluster))
+    if _is_conjoining(last, char):
+        return True
+    return _hangul_joins(last, char)
+
+
+@lru_cache(maxsize=4096)
+def _extends(char: str) -> bool:
+    """Tell whether a character always belongs to the one before it."""
+    code = ord(char)
+    return (
+        unicodedata.category(char) in ("Mn", "Me", "Mc")
+        or char in (_ZWJ, "\u200c")
+        or char in _TRAILING_LETTERS
+        or 0x1F3FB <= code <= 0x1F3FF  # skin tones
+        or 0xE0020 <= code <= 0xE007F  # tags of regional flags
+        or 0xFF9E <= code <= 0xFF9F  # half-width voicing marks
+    )
+
+
+def _is_regional(char: str) -> bool:
+    return "\U0001f1e6" <= char <= "\U0001f1ff"
+
+
+def _is_conjoining(last: str, char: str) -> bool:
+    """Tell whether an Indic virama ties the next consonant to the cluster."""
+    return (
+        unicodedata.combining(last) == 9
+        and unicodedata.category(char) == "Lo"
+        and ord(last) >> 7 == ord(char) >> 7
+    )
+
+
+def _hangul_joins(last: str, char: str) -> bool:
+    before, after = _hangul_type(last), _hangul_type(char)
+    return after in {"L": "LVST", "V": "VT", "S": "VT", "T": "T"}.get(before, ()) and after != ""
+
+
+def _hangul_type(char: str) -> str:
+    code = ord(char)
+    if 0x1100 <= code <= 0x115F or 0xA960 <= code <= 0xA97C:
+        return "L"
+    if 0x1160 <= code <= 0x11A7 or 0xD7B0 <= code <= 0xD7C6:
+        return "V"
+    if 0x11A8 <= code <= 0x11FF or 0xD7CB <= code <= 0xD7FB:
+        return "T"
+    if 0xAC00 <= code <= 0xD7A3:
+        return "S"
+    return ""
+
+
+@lru_cache(maxsize=8192)
+def cell_width(cluster: str) -> int:
+    """Give the columns one cluster takes on a terminal: 0, 1 or 2."""
+    if len(cluster) > 1 and ("\ufe0f" in cluster or _is_regional(cluster[0])):
+        return 2
+    return max(map(_char_width, cluster))
+
+
+def _char_width(char: str) -> int:
+    if char < "\u0300":
+        return 0 if unicodedata.category(char) == "Cc" or char == "\xad" else 1
+    if unicodedata.category(char) in ("Mn", "Me", "Cf", "Cc", "Zl", "Zp"):
+        return 0
+    if 0x1160 <= ord(char) <= 0x11FF:
+        return 0  # vowels and finals drawn inside the syllable
+    return 2 if unicodedata.east_asian_width(char) in ("W", "F") else 1
+
+
+def text_width(text: str) -> int:
+    """Give the columns of a text in one line."""
+    if text.isascii() and text.isprintable():
+        return len(text)
+    return sum(map(cell_width, graphemes(text)))
+
+
+def _is_unspaced(char: str) -> bool:
+    code = ord(char)
+    return code >= 0x0E00 and any(low <= code <= high for low, high in _UNSPACED)
+
+
+def split_words(text: str) -> list[str]:
+    """Split text where a line may break; each piece keeps the spaces before it.
+
+    Concatenation gives the text back. Breaks lie before spaces, and between the clusters of
+    scripts without spaces, but never before closing or after opening punctuation.
+    """
+    words: list[list[str]] = []
+    for cluster in graphemes(text):
+        if words and not _may_break(words[-1][-1], cluster):
+            words[-1].append(cluster)
+        else:
+            words.append([cluster])
+    return ["".join(word) for word in words]
+
+
+def _may_break(before: str, cluster: str) -> bool:
+    """Tell whether a line may end after `before` and go on with `cluster`."""
+    last, char = before[-1], cluster[0]
+    if last.isspace():
+        return False  # spaces lead the word they precede
+    if char.isspace():
+        return char not in "\u00a0\u202f\u2060"
+    if not (_is_unspaced(last) or _is_unspaced(char)):
+        return False
+    if char in _NOT_AT_START or unicodedata.category(char) in _CLOSING:
+        return False
+    return unicodedata.category(last) not in _OPENING
+
+
+def begins_word(before: str, text: str) -> bool:
+    """Tell whether a line may break between a text and the one that follows it.
+
+    Spaces at the end of `before` count: after them a word begins.
+    """
+    if not before or not text or before[-1].isspace():
+        return True
+    last = list(graphemes(before[-16:]))[-1]
+    return not _joins(last, text[0]) and _may_break(before, text)
+
+
+def wrap(words: Sequence[str], width: int) -> list[str]:
+    """Lay words (of `split_words`) into lines of at most `width` columns, first-fit.
+
+    A word wider than a line is broken between clusters; a single cluster wider than a line stays
+    whole. Spaces at the ends of lines are dropped.
+    """
+    lines: list[str] = []
+    line = ""
+    for word in words:
+        if text_width((line + word).strip()) <= width:
+            line += word
+            continue
+        if line.strip():
+            lines.append(line.strip())
+        *full, line = chop(word.strip(), width)
+        lines += [piece.strip() for piece in full if not piece.isspace()]
+    if line.strip():
+        lines.append(line.strip())
+    return lines
+
+
+def chop(word: str, width: int) -> list[str]:
+    """Cut a word into pieces of at most `width` columns, at least one, between clusters."""
+    pieces = [""]
+    used = 0
+    for cluster in graphemes(word):
+        cells = cell_width(cluster)
+        if pieces[-1] and used + cells > width:
+            pieces.append("")
+            used = 0
+        pieces[-1] += cluster
+        used += cells
+    return pieces
+
+
+def truncate_start(text: str, width: int) -> str:
+    """Give the end of a text that fits into `width` columns."""
+    kept: list[str] = []
+    used = 0
+    for cluster in reversed(list(graphemes(text))):
+        used += cell_width(cluster)
+        if used > width:
+            break
+        kept.append(cluster)
+    return "".join(reversed(kept))
+
+
+def is_rtl(text: str) -> bool:
+    """Tell whether most letters of a text are written from right to left."""
+    right = left = 0
+    for char in text:
+        direction = unicodedata.bidirectional(char)
+        right += direction in ("R", "AL")
+        left += direction == "L"
+    return right > left
+
+
+def leads_rtl(text: str) -> bool:
+    """Tell whether the first strong letter runs from right to left: players go by it."""
+    for char in text:
+        direction = unicodedata.bidirectional(char)
+        if direction in ("L", "R", "AL"):
+            return direction != "L"
+    return False
