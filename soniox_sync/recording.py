@@ -16,7 +16,7 @@ import threading
 import weakref
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, Callable, Optional
+from typing import Callable, Optional
 
 from .cancel import CancelToken
 from .clock import Clock, process_clock
@@ -31,7 +31,8 @@ from .errors import (
     fresh,
 )
 from .protocol.intake import Intake
-from .protocol.recorder import (
+from .protocol.recorder import Recorder
+from .protocol.recorder_actions import (
     Abandon,
     Action,
     Announce,
@@ -39,7 +40,6 @@ from .protocol.recorder import (
     End,
     Finalize,
     Open,
-    Recorder,
     RecorderSettings,
     RecordingState,
     RestartSource,
@@ -241,6 +241,7 @@ class Recording:
         self.cancel()
         if self._thread.ident is not None and threading.current_thread() is not self._thread:
             wait_for(self._over, Deadline(_CLOSE_WAIT_SEC))
+            self._worker.drain(Deadline(_CALLBACK_DRAIN_SEC))
 
     def wait(self, timeout_sec: Optional[float] = None) -> None:
         """Wait until the recording is over. Raises its error, or `SonioxTimeoutError`."""
@@ -275,7 +276,7 @@ class Recording:
     def reconnect(self) -> None:
         """Change to a new session now, losing nothing; for instance after the network changed."""
         with self._news:
-            self._recorder.reconnect(self._clock.now())
+            self._recorder.reconnect()
             self._tell()
 
     def __enter__(self) -> Recording:
@@ -575,7 +576,7 @@ class Recording:
     # -- telling ---------------------------------------------------------------------------------
 
     def _tell(self) -> None:
-        """Hand what the recorder has to say to queues and handlers. Under the lock, never blocks."""
+        """Hand what the recorder has to say to queues and handlers. Under the lock; no waiting."""
         recorder = self._recorder
         if recorder.notices:
             notices, recorder.notices = recorder.notices, []
@@ -594,10 +595,10 @@ class Recording:
 
     def _deliver(self, event: SttEvent) -> None:
         self._transcript.add_event(event)
-        if event.kind != "result" and not self._delivery.is_pushed:
-            if self._events.has(event.kind):
-                event.told = True
-                self._events.emit(event.kind)
+        live = event.kind != "result" and not self._delivery.is_pushed
+        if live and self._events.has(event.kind):
+            event.told = True
+            self._events.emit(event.kind)
         if not self._delivery.put(event, 1):
             self._recorder.fail(self._delivery.overflow())
 

@@ -1,4 +1,4 @@
-"""From the arguments of `record()` and `transcribe()` to a `Recording`, everything checked first."""
+"""From the arguments of `record()` and `transcribe()` to a `Recording`, all checked first."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .config import (
     merge_stt_config,
 )
 from .errors import ConfigurationError, InputTypeError
-from .protocol.recorder import RecorderSettings
+from .protocol.recorder_actions import RecorderSettings
 from .recording import Recording
 from .sources import AudioSource, MicrophoneSource, as_source
 from .stt import SessionObserver, SttSession

@@ -1,4 +1,4 @@
-"""What arrives from a source becomes headerless audio where that is possible: WAV loses its header."""
+"""What a source delivers becomes headerless audio where possible: a WAV loses its header."""
 
 from __future__ import annotations
 
