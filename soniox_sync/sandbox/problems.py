@@ -1,0 +1,87 @@
+"""Errors as the service reports them, and their two JSON shapes (PROTOCOL 2.6, 3.7, 5.1)."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any, Optional
+
+__all__ = ["ERROR_CODES", "Problem", "bad_request", "new_request_id"]
+
+_MORE_INFO = "https://soniox.com/docs/api-reference/errors#"
+
+# error_type -> HTTP-like code (PROTOCOL 5.10)
+ERROR_CODES: Mapping[str, int] = {
+    "invalid_request": 400,
+    "invalid_cursor": 400,
+    "model_not_available": 400,
+    "invalid_stream_state": 400,
+    "max_concurrent_streams_reached": 400,
+    "unauthenticated": 401,
+    "organization_balance_exhausted": 402,
+    "organization_monthly_budget_exhausted": 402,
+    "project_monthly_budget_exhausted": 402,
+    "permission_denied": 403,
+    "temp_api_key_session_expired": 403,
+    "not_found": 404,
+    "method_not_allowed": 405,
+    "request_timeout": 408,
+    "max_duration_reached": 413,
+    "max_audio_duration_reached": 413,
+    "limit_exceeded": 429,
+    "max_concurrent_connections_reached": 429,
+    "internal_error": 500,
+    "service_unavailable": 503,
+}
+
+
+def new_request_id() -> str:
+    """Make the id that one request or connection carries in all its errors."""
+    return str(uuid.uuid4())
+
+
+class Problem(Exception):
+    """Is one refusal of the service; raised by validation, turned into a frame or a body."""
+
+    def __init__(
+        self,
+        error_type: str,
+        message: str,
+        *,
+        code: Optional[int] = None,
+        validation_errors: Sequence[Mapping[str, str]] = (),
+    ) -> None:
+        super().__init__(message)
+        self.error_type = error_type
+        self.message = message
+        self.code = ERROR_CODES.get(error_type, 500) if code is None else code
+        self.validation_errors = tuple(validation_errors)
+
+    def frame(self, request_id: str) -> dict[str, Any]:
+        """Give the five error fields of a WebSocket frame or a `POST /tts` body."""
+        return {
+            "error_code": self.code,
+            "error_type": self.error_type,
+            "error_message": self.message,
+            "more_info": self._more_info(),
+            "request_id": request_id,
+        }
+
+    def body(self, request_id: str) -> dict[str, Any]:
+        """Give the error body of the api host, which has other names (PROTOCOL 5.1)."""
+        return {
+            "status_code": self.code,
+            "error_type": self.error_type,
+            "message": self.message,
+            "validation_errors": [dict(each) for each in self.validation_errors],
+            "request_id": request_id,
+            "more_info": self._more_info(),
+        }
+
+    def _more_info(self) -> str:
+        return _MORE_INFO + self.error_type.replace("_", "-")
+
+
+def bad_request(message: str) -> Problem:
+    """Make the commonest problem: 400 `invalid_request`."""
+    return Problem("invalid_request", message)

@@ -1,0 +1,207 @@
+"""What an STT start request may say, and how it is refused (PROTOCOL 2.2, 2.6)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Optional
+
+from .catalog import STT_LANGUAGES, STT_REALTIME, find_model
+from .containers import CONTAINERS, AutoDecoder, Decoder
+from .limits import Limits
+from .pcm import RAW_FORMATS, RawDecoder
+from .problems import bad_request
+
+__all__ = ["SttConfig", "Translation", "read_start"]
+
+_MAX_CHANNELS = 8
+_RATES = range(8000, 96001)
+_FLAGS = (
+    "language_hints_strict",
+    "enable_speaker_diarization",
+    "enable_language_identification",
+    "enable_endpoint_detection",
+)
+# number -> (lowest, highest, may be fractional)
+_RANGES: dict[str, tuple[float, float, bool]] = {
+    "max_endpoint_delay_ms": (500, 3000, False),
+    "endpoint_sensitivity": (-1.0, 1.0, True),
+    "endpoint_latency_adjustment_level": (0, 3, False),
+}
+
+
+@dataclass(frozen=True)
+class Translation:
+    """Is a checked `translation`: one way to `target`, or both ways between two languages."""
+
+    target: Optional[str]
+    pair: Optional[tuple[str, str]]
+
+    def target_of(self, language: str) -> Optional[str]:
+        """Tell into what speech in `language` is translated, `None` for not at all."""
+        if self.pair is not None:
+            first, second = self.pair
+            return {first: second, second: first}.get(language)
+        return self.target if language != self.target else None
+
+
+@dataclass(frozen=True)
+class SttConfig:
+    """Is a valid start request."""
+
+    audio_format: str
+    sample_rate: Optional[int]
+    num_channels: Optional[int]
+    language_hints: tuple[str, ...]
+    diarization: bool
+    language_identification: bool
+    endpoint_detection: bool
+    endpoint_delay_ms: int
+    translation: Optional[Translation]
+
+    @property
+    def is_raw(self) -> bool:
+        """Tell whether the audio has no header."""
+        return self.audio_format in RAW_FORMATS
+
+    def open_decoder(self) -> Decoder:
+        """Make the reader of this audio."""
+        if self.is_raw:
+            return RawDecoder(self.audio_format, self.sample_rate or 0, self.num_channels or 0)
+        return AutoDecoder(None if self.audio_format == "auto" else self.audio_format)
+
+
+def read_start(message: Any, limits: Limits) -> SttConfig:
+    """Check a start request. Raises `Problem` 400 for the first fault found."""
+    if not isinstance(message, dict):
+        raise bad_request("Start request is malformed.")
+    model = message.get("model")
+    if not isinstance(model, str) or not model:
+        raise bad_request("Start request is malformed: missing model.")
+    find_model(model, STT_REALTIME)
+    _check_simple(message)
+    _check_context(message.get("context"), limits)
+    audio_format, rate, channels = _read_audio(message)
+    return SttConfig(
+        audio_format=audio_format,
+        sample_rate=rate,
+        num_channels=channels,
+        language_hints=_read_hints(message.get("language_hints")),
+        diarization=bool(message.get("enable_speaker_diarization")),
+        language_identification=bool(message.get("enable_language_identification")),
+        endpoint_detection=bool(message.get("enable_endpoint_detection")),
+        endpoint_delay_ms=message.get("max_endpoint_delay_ms") or 2000,
+        translation=_read_translation(message.get("translation")),
+    )
+
+
+def _check_simple(message: Mapping[str, Any]) -> None:
+    reference = message.get("client_reference_id")
+    if reference is not None and not isinstance(reference, str):
+        raise bad_request("Start request is malformed: client_reference_id must be a string.")
+    if reference is not None and len(reference) > 256:
+        raise bad_request("Client reference ID is too long (max length 256).")
+    key = message.get("api_key")
+    if key is not None and (not isinstance(key, str) or len(key) > 250):
+        raise bad_request("API key is too long (max length 250).")
+    for name in _FLAGS:
+        if not isinstance(message.get(name), (bool, type(None))):
+            raise bad_request(f"Start request is malformed: {name} must be true or false.")
+    for name, (low, high, fractional) in _RANGES.items():
+        _check_range(name, message.get(name), low, high, fractional)
+
+
+def _check_range(name: str, value: Any, low: float, high: float, fractional: bool) -> None:
+    if value is None:
+        return
+    kinds = (int, float) if fractional else (int,)
+    if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:
+        raise bad_request(f"Start request is malformed: {name} must be from {low} to {high}.")
+
+
+def _check_context(context: Any, limits: Limits) -> None:
+    if context is None:
+        return
+    if isinstance(context, str):
+        size = len(context)
+    elif isinstance(context, dict):
+        _check_context_parts(context)
+        size = len(json.dumps(context, ensure_ascii=False))
+    else:
+        raise bad_request("Start request is malformed: context must be an object.")
+    if limits.stt_max_context_chars is not None and size > limits.stt_max_context_chars:
+        raise bad_request(f"Context is too long (max {limits.stt_max_context_chars} characters).")
+
+
+def _check_context_parts(context: Mapping[str, Any]) -> None:
+    shapes = {"general": ("key", "value"), "translation_terms": ("source", "target")}
+    for name, fields in shapes.items():
+        rows = context.get(name)
+        if rows is not None and not (
+            isinstance(rows, list)
+            and all(isinstance(row, dict) and all(f in row for f in fields) for row in rows)
+        ):
+            raise bad_request(f"Start request is malformed: context.{name}.")
+    terms = context.get("terms")
+    if terms is not None and not (
+        isinstance(terms, list) and all(isinstance(term, str) for term in terms)
+    ):
+        raise bad_request("Start request is malformed: context.terms.")
+
+
+def _read_audio(message: Mapping[str, Any]) -> tuple[str, Optional[int], Optional[int]]:
+    name = message.get("audio_format")
+    if name is None:
+        raise bad_request("Missing audio format.")
+    rate, channels = message.get("sample_rate"), message.get("num_channels")
+    if name in RAW_FORMATS:
+        _check_raw(name, rate, channels)
+        return name, rate, channels
+    if name != "auto" and name not in CONTAINERS:
+        raise bad_request(f"Invalid audio data format: {str(name)[:50]}.")
+    return name, None, None
+
+
+def _check_raw(name: str, rate: Any, channels: Any) -> None:
+    if rate is None or channels is None:
+        raise bad_request(f"Audio format {name} requires sample_rate and num_channels.")
+    if isinstance(rate, bool) or not isinstance(rate, int) or rate not in _RATES:
+        raise bad_request("Invalid sample_rate: must be from 8000 to 96000.")
+    if isinstance(channels, bool) or not isinstance(channels, int):
+        raise bad_request("Invalid num_channels.")
+    if not 1 <= channels <= _MAX_CHANNELS:
+        raise bad_request(f"Invalid num_channels: must be from 1 to {_MAX_CHANNELS}.")
+
+
+def _read_hints(hints: Any) -> tuple[str, ...]:
+    if hints is None:
+        return ()
+    if not isinstance(hints, list):
+        raise bad_request("Start request is malformed: language_hints must be a list.")
+    for hint in hints:
+        if hint not in STT_LANGUAGES:
+            raise bad_request(f"Invalid language hint: {str(hint)[:10]}.")
+    if len(set(hints)) != len(hints):
+        raise bad_request("Language hints must be unique.")
+    return tuple(hints)
+
+
+def _read_translation(value: Any) -> Optional[Translation]:
+    if value is None:
+        return None
+    kind = value.get("type") if isinstance(value, dict) else None
+    if kind == "one_way":
+        return Translation(_target(value.get("target_language")), None)
+    if kind == "two_way":
+        pair = (_target(value.get("language_a")), _target(value.get("language_b")))
+        if pair[0] == pair[1]:
+            raise bad_request("Invalid translation target: the languages must differ.")
+        return Translation(None, pair)
+    raise bad_request("Start request is malformed: translation type.")
+
+
+def _target(language: Any) -> str:
+    if language not in STT_LANGUAGES:
+        raise bad_request(f"Invalid translation target: {str(language)[:10]}.")
+    return str(language)

@@ -1,0 +1,110 @@
+"""`POST /tts`: speech as one chunked body (PROTOCOL 4)."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any, Callable
+
+from .encoders import Encoder, open_encoder
+from .limits import Limits
+from .narrate import Frame, Narrator
+from .problems import bad_request
+from .routes import Answer, Request
+from .tts_config import TtsConfig, read_config, text_too_long
+from .world import World
+
+__all__ = ["generate_speech"]
+
+
+def generate_speech(world: World, request: Request) -> Answer:
+    """Check a request, then speak while the body is sent. Raises `Problem`."""
+    rule = world.keys.check(request.key, "tts")
+    body = request.json()
+    config = read_config(body, world.cloned_voices)
+    text = _read_text(body, world.limits)
+    world.keys.use(rule)
+    release = world.accounts.begin_stream("tts")
+    try:
+        audio = _speak(world, config, text, release)
+        # the first piece before the status: what fails at once is still an error response
+        first = next(audio)
+    except BaseException:
+        release()
+        raise
+    headers = {"X-Request-Id": request.request_id}
+    return Answer(200, _Body(first, audio, release), config.row.content_type, headers)
+
+
+def _read_text(body: dict[str, Any], limits: Limits) -> str:
+    text = body.get("text")
+    if text is None or text == "":
+        raise bad_request("Missing required field: text")
+    if not isinstance(text, str):
+        raise bad_request("Invalid message format")
+    limit = limits.tts_max_text_bytes
+    if limit is not None and len(text.encode("utf-8", "surrogatepass")) > limit:
+        raise text_too_long(limit)
+    return text
+
+
+def _speak(
+    world: World, config: TtsConfig, text: str, release: Callable[[], None]
+) -> Iterator[bytes]:
+    """Yield encoded audio at the sandbox's pace; cut silently at the limit of a stream."""
+    limits = world.limits
+    encoder = open_encoder(config.audio_format, config.sample_rate, config.bitrate)
+    narrator = Narrator(
+        world.engines.synthesizer,
+        config,
+        frame_ms=limits.tts_chunk_ms,
+        limit_sec=limits.tts_max_audio_sec,
+    )
+    try:
+        yield from _paced(narrator.say(text), encoder, limits)
+        yield encoder.finish()
+    finally:
+        release()
+
+
+def _paced(frames: Iterator[Frame], encoder: Encoder, limits: Limits) -> Iterator[bytes]:
+    # an event nobody sets: a sleep that has its end in seconds only
+    sleep = threading.Event().wait
+    if limits.tts_first_audio_delay_sec:
+        sleep(limits.tts_first_audio_delay_sec)
+    due = 0.0
+    for frame in frames:
+        now = time.monotonic()
+        if limits.tts_pace is not None:
+            if due > now:
+                sleep(due - now)
+            due = max(due, now) + frame.sec / limits.tts_pace
+        data = encoder.feed(frame.pcm)
+        if data:
+            yield data
+
+
+class _Body:
+    """Is the audio as an iterator that releases its account slot however it ends."""
+
+    def __init__(self, first: bytes, rest: Iterator[bytes], release: Callable[[], None]) -> None:
+        self._first = [first] if first else []
+        self._rest = rest
+        self._release = release
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        if self._first:
+            return self._first.pop()
+        data = next(self._rest)
+        return data if data else next(self._rest)
+
+    def close(self) -> None:
+        """Stop speaking."""
+        close = getattr(self._rest, "close", None)
+        if close is not None:
+            close()
+        self._release()

@@ -1,0 +1,31 @@
+"""Fixtures of the sandbox's tests: sandboxes that play tones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Callable
+
+import pytest
+
+from soniox_sync.sandbox import Sandbox
+
+
+@pytest.fixture
+def make_sandbox() -> Iterator[Callable[..., Sandbox]]:
+    """Start sandboxes that play tones, and close them."""
+    made: list[Sandbox] = []
+
+    def make(**options: Any) -> Sandbox:
+        options.setdefault("engines", "tones")
+        made.append(Sandbox(**options).start())
+        return made[-1]
+
+    yield make
+    for sandbox in made:
+        sandbox.close()
+
+
+@pytest.fixture
+def sandbox(make_sandbox: Callable[..., Sandbox]) -> Sandbox:
+    """Serve one sandbox with default limits, as fast as it can."""
+    return make_sandbox(limits={"tts_pace": None})
