@@ -222,6 +222,8 @@ class Recorder:
             self._take_over(session)
 
     def _take_over(self, session: _Session) -> None:
+        if self._uplink.can_replay:
+            session.offset_ms = self._uplink.cursor_ms  # audio may have had to go meanwhile
         self._uplink.new_session()
         self._begin(session)
         if self._resume_from_ms is None:
@@ -397,7 +399,6 @@ class Recorder:
             self._retry.awaits_answer = False
             self._current, self._standby = standby, None
             self._rotation_due_since = None
-            standby.offset_ms = self._resume_from_ms
             self._take_over(standby)
 
     def _is_unsent(self) -> bool:

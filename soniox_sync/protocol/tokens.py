@@ -73,7 +73,7 @@ class Token:
         return self.translation_status == "translation"
 
     def _facts(self) -> tuple[Any, ...]:
-        return tuple(getattr(self, name) for name in self.__slots__[:-1])
+        return tuple(getattr(self, name) for name in self.__slots__ if name != "raw")
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Token):

@@ -216,8 +216,9 @@ class TtsStreams:
             self._move(record, TtsStep.END, whose)
             return []
         after = step(TTS, before, TtsStep.TEXT, whose)
+        size = len(text.encode("utf-8"))  # before anything changes: half a surrogate pair raises
         record.phase = step(TTS, after, TtsStep.END, whose) if end else after
-        record.text_bytes += len(text.encode("utf-8"))
+        record.text_bytes += size
         messages = [self._dialect.config(record.config)] if before is TtsPhase.NEW else []
         messages.append(self._dialect.text(record.stream_id, text, end))
         return messages

@@ -28,6 +28,7 @@ class Uplink:
         self._container: Optional[ContainerBuffer] = None
         self.cursor = 0  # the next byte to send
         self._sent_to = 0  # the furthest byte ever sent
+        self._mark = (0, 0)  # a position and its exact moment, where the last rewind() led
         self.lost_ms = 0
 
     def know(self, audio: Optional[RawAudio]) -> None:
@@ -146,7 +147,16 @@ class Uplink:
             self.lost_ms += max(0, begin - moment_ms)
             moment_ms, position = begin, buffer.start
         self.cursor = min(position, buffer.end)
+        self._mark = (self.cursor, moment_ms)
         return moment_ms
+
+    @property
+    def cursor_ms(self) -> int:
+        """Give the moment of the next byte to send; for headerless audio."""
+        if self.cursor == self._mark[0]:
+            return self._mark[1]  # not rounded a second time
+        assert self._buffer is not None
+        return self._buffer.ms_at(self.cursor)
 
     def replayed_ms(self, from_ms: int) -> int:
         """Give how much audio from a moment on was sent before."""
