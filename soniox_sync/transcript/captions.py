@@ -8,8 +8,8 @@ from typing import Any, Optional, Union
 
 from ..errors import ConfigurationError
 from ..protocol.tokens import Result, Token
-from ._text import is_rtl, text_width, wrap
-from ._words import Word, WordSource
+from .text import is_rtl, text_width, wrap
+from .words import Word, WordSource
 
 __all__ = ["CaptionBuffer", "CaptionOptions", "Cue", "build_cues", "speaker_name"]
 

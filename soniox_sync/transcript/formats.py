@@ -9,9 +9,9 @@ from typing import IO, Any, Optional, Union
 
 from ..errors import ConfigurationError, StateError
 from ..protocol.tokens import Result, SttEvent, Token
-from ._text import leads_rtl
 from .captions import CaptionBuffer, CaptionOptions, Cue, build_cues, speaker_name
 from .segments import Segment
+from .text import leads_rtl
 
 __all__ = [
     "CaptionWriter",

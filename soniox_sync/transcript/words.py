@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Optional
 
 from ..protocol.tokens import Token
-from ._text import begins_word, chop, split_words, text_width
 from .segments import Segment, token_span
+from .text import begins_word, chop, split_words, text_width
 from .translation import PairBuilder, PairMatcher
 
 __all__ = ["Word", "WordSource", "printable"]

@@ -1,0 +1,1 @@
+"""The commands of `soniox-sync`, one module each; `app.COMMANDS` names them."""

@@ -1,0 +1,124 @@
+"""Tests of graphemes, columns, words and wrapping."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from soniox_sync.transcript.text import (
+    begins_word,
+    chop,
+    graphemes,
+    is_rtl,
+    leads_rtl,
+    split_words,
+    text_width,
+    truncate_start,
+    wrap,
+)
+
+FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
+FLAGS = "\U0001f1e9\U0001f1ea\U0001f1eb\U0001f1f7"
+
+
+@pytest.mark.parametrize(
+    ("text", "clusters"),
+    [
+        ("abc", ["a", "b", "c"]),
+        ("e\u0301a", ["e\u0301", "a"]),
+        (FAMILY + "!", [FAMILY, "!"]),
+        (FLAGS, [FLAGS[:2], FLAGS[2:]]),
+        ("\U0001f44d\U0001f3fdx", ["\U0001f44d\U0001f3fd", "x"]),
+        ("\u0915\u094d\u0937\u093f", ["\u0915\u094d\u0937\u093f"]),
+        ("\u0e19\u0e49\u0e33", ["\u0e19\u0e49\u0e33"]),
+        ("\u1100\u1161\u11a8\u1100", ["\u1100\u1161\u11a8", "\u1100"]),
+        ("\r\n\n", ["\r\n", "\n"]),
+        ("\n\u0301", ["\n", "\u0301"]),
+        ("❤\ufe0f", ["❤\ufe0f"]),
+    ],
+)
+def test_graphemes(text: str, clusters: list[str]) -> None:
+    """What a reader sees as one character stays together."""
+    assert list(graphemes(text)) == clusters
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [("abc", 3), ("日本", 4), ("e\u0301", 1), (FAMILY, 2), (FLAGS, 4), ("❤\ufe0f", 2), ("한글", 4)],
+)
+def test_columns(text: str, columns: int) -> None:
+    """Wide characters take two columns, combining ones none."""
+    assert text_width(text) == columns
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (" Hello, big world", [" Hello,", " big", " world"]),
+        ("a  b", ["a", "  b"]),
+        ("10\u00a0km", ["10\u00a0km"]),
+        ("今日は。「はい」", ["今", "日", "は。", "「は", "い」"]),
+        ("안녕 세상", ["안녕", " 세상"]),
+        ("well-known", ["well-known"]),
+    ],
+)
+def test_words(text: str, words: list[str]) -> None:
+    """A line may break before a space, and between characters of scripts without spaces."""
+    assert split_words(text) == words
+
+
+@pytest.mark.parametrize(
+    ("before", "text", "begins"),
+    [("Hel", "lo", False), ("Hel", " lo", True), ("日", "本", True), ("日", "。", False),
+     ("a ", "b", True), ("e", "\u0301", False), ("", "a", True)],
+)  # fmt: skip
+def test_word_boundary_between_tokens(before: str, text: str, begins: bool) -> None:
+    """A subword goes on with the word before it unless a break lies between."""
+    assert begins_word(before, text) is begins
+
+
+@given(st.text(max_size=60))
+def test_splits_lose_nothing(text: str) -> None:
+    """Clusters and words concatenate to the text, and words end where clusters do."""
+    clusters = list(graphemes(text))
+    assert "".join(clusters) == text
+    words = split_words(text)
+    assert "".join(words) == text
+    assert [c for word in words for c in graphemes(word)] == clusters
+
+
+printable = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), max_size=80)
+
+
+@given(printable, st.integers(2, 30))
+def test_wrapped_lines_fit(text: str, width: int) -> None:
+    """Wrapped lines fit the width and lose nothing but white space."""
+    lines = wrap(split_words(text), width)
+    assert "".join("".join(lines).split()) == "".join(text.split())
+    assert all(text_width(line) <= width for line in lines)
+    assert all(line.strip() == line != "" for line in lines)
+
+
+@given(printable, st.integers(2, 30))
+def test_chopped_pieces_fit(text: str, width: int) -> None:
+    """A chopped word keeps its clusters whole, and its pieces fit."""
+    pieces = chop(text, width)
+    assert "".join(pieces) == text
+    assert [c for piece in pieces for c in graphemes(piece)] == list(graphemes(text))
+    assert all(text_width(piece) <= width for piece in pieces)
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "kept"),
+    [("abc", 2, "bc"), ("日本", 3, "本"), ("abc", 9, "abc"), ("a", 0, "")],
+)
+def test_truncated_start(text: str, width: int, kept: str) -> None:
+    """A text cut at its start keeps whole characters that fit."""
+    assert truncate_start(text, width) == kept
+
+
+def test_direction() -> None:
+    """A line runs the way most of its letters do, and leads as its first letter does."""
+    assert is_rtl("Ann: שלום לכם") and not leads_rtl("Ann: שלום לכם")
+    assert not is_rtl("hello שלום!") and leads_rtl("123 שלום")

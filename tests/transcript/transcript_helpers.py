@@ -1,0 +1,42 @@
+"""Builds tokens and results for the tests of the transcript tools."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from soniox_sync.protocol.tokens import Result, Token
+
+
+def said(text: str, start: int | None = None, end: int | None = None, **fields: Any) -> Token:
+    """Make a final token."""
+    return Token(text=text, start_ms=start, end_ms=end, is_final=True, **fields)
+
+
+def guessed(text: str, start: int | None = None, end: int | None = None, **fields: Any) -> Token:
+    """Make a token that may still change."""
+    return Token(text=text, start_ms=start, end_ms=end, is_final=False, **fields)
+
+
+def translated(text: str, language: str = "es", **fields: Any) -> Token:
+    """Make a final token of a translation, which has no times."""
+    return said(text, language=language, translation_status="translation", **fields)
+
+
+def result(*tokens: Token, proc: int = 0, **fields: Any) -> Result:
+    """Make a result that is final up to `proc` milliseconds."""
+    return Result(tokens=list(tokens), final_audio_proc_ms=proc, total_audio_proc_ms=proc, **fields)
+
+
+def speech(text: str, *, start: int = 0, per_word: int = 300, **fields: Any) -> list[Token]:
+    """Make one final token for each word, one after the other without pause."""
+    tokens = []
+    for index, word in enumerate(text.split()):
+        began = start + index * per_word
+        lead = " " if index else ""
+        tokens.append(said(lead + word, began, began + per_word, **fields))
+    return tokens
+
+
+def texts(items: Any) -> list[str]:
+    """Give the texts of segments, tokens, words or cues."""
+    return [item.text for item in items]
