@@ -9,8 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .choose import as_source
     from .base import AudioSource, AudioSourceHandlers, SourceAudio
+    from .choose import as_source
     from .file import FileSource
     from .iterable import IterableSource
     from .microphone import MicrophoneSource

@@ -84,7 +84,7 @@ class AudioSourceHandlers:
     ended; called once. `on_end()`: a finite source gave its last data; called once, never after
     `on_error` or a `stop()`. `on_muted()`, `on_unmuted()`: the device began or ceased to deliver
     digital silence. `on_restart()`: what follows begins a new container, see
-    `AudioSource.restart`. All but the first two are optional.
+    `AudioSource.restart`; not called for headerless audio. All but the first two are optional.
     """
 
     on_data: Callable[[bytes], object]

@@ -34,7 +34,7 @@ class MicrophoneSource:
     `stall_sec`: a device that delivers nothing at all for so long is lost (Bluetooth takes up to
     2 s to begin); `None`: wait for ever.
 
-    What cannot be handed on in time is dropped, newest first kept out, once 10 s are waiting:
+    While 10 s of audio wait to be handed on, what comes is dropped, the oldest is kept:
     `dropped_chunks` and `dropped_ms` count it, `overflows` counts the gaps PortAudio reported
     itself, and each is logged as a warning. A lost device arrives at `on_error` as
     `AudioDeviceError`; `restart()` opens it anew. Nothing is imported or opened before `start()`.

@@ -268,6 +268,8 @@ class ThreadedSource:
         run = self._run
         if run is None or run.over or run.feed is None:
             raise StateError("cannot restart: the source is not running")
+        if run.feed.audio is not None and run.feed.audio.raw is not None:
+            return  # samples go on without a header
         if not run.feed.can_restart:
             raise AudioSourceError("cannot restart: the header of this container is not known")
         run.restart.set()
