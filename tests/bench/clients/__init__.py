@@ -1,0 +1,1 @@
+"""The four clients that are compared, behind one small interface."""
