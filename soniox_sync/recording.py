@@ -408,6 +408,15 @@ class Recording:
         with self._news:
             self._recorder.container_restarted()
 
+    def _restart_source(self) -> None:
+        """Have the source begin a new container; one that cannot ends the recording."""
+        try:
+            self._ask_source("restart")
+        except SonioxError as error:
+            with self._news:
+                self._recorder.fail(error)
+                self._tell()
+
     def _ask_source(self, name: str) -> None:
         method = getattr(self._source, name, None)
         if method is not None:
@@ -470,7 +479,7 @@ class Recording:
         elif isinstance(action, Announce):
             self._announce(action)
         elif isinstance(action, RestartSource):
-            self._ask_source("restart")
+            self._restart_source()
 
     def _with_session(self, number: int, act: Callable[[SttSession], None]) -> None:
         session = self._sessions.get(number)

@@ -59,7 +59,9 @@ class RecordingOptions:
             # slower than real time the recording would fall behind for ever
             _number("catch_up_speed", self.catch_up_speed, 1.0)
 
-    def settings(self, *, can_restart: bool, new_key_possible: bool) -> RecorderSettings:
+    def settings(
+        self, *, finish_timeout_sec: float, can_restart: bool, new_key_possible: bool
+    ) -> RecorderSettings:
         """Give the part that the recorder decides by."""
         return RecorderSettings(
             auto_reconnect=self.auto_reconnect,
@@ -71,6 +73,7 @@ class RecordingOptions:
             catch_up_speed=self.catch_up_speed,
             catch_up_burst_sec=self.catch_up_burst_sec,
             buffer_queue_size=self.buffer_queue_size,
+            finish_timeout_sec=finish_timeout_sec,
             can_restart=can_restart,
             new_key_possible=new_key_possible,
         )
@@ -124,6 +127,7 @@ def make_recording(
         first,
         make_session,
         options.settings(
+            finish_timeout_sec=chosen.finish_timeout_sec,
             can_restart=callable(getattr(source, "restart", None)),
             new_key_possible=client._makes_new_keys,
         ),

@@ -489,3 +489,16 @@ def test_reconnect_changes_the_session_without_an_attempt() -> None:
     assert hand.sent(second) == 500
     assert Abandon(first) in hand.done
     assert hand.told("reconnected") == [{"attempt": 0, "replayed_ms": 500, "lost_ms": 0}]
+
+
+def test_a_service_that_never_finishes_counts_as_lost() -> None:
+    """After the end of audio, ten seconds without a word are a loss, not a wait for ever."""
+    hand = Hand(auto_reconnect=True)
+    first = hand.open()
+    hand.capture(100)
+    hand.recorder.stop()
+    wait = hand.go()
+    assert isinstance(wait, Wait) and wait.until == 10.0
+    hand.now = 10.0
+    assert isinstance(hand.go(), Announce)
+    assert Abandon(first) in hand.done

@@ -25,8 +25,7 @@ class Intake:
         self._left: Optional[int] = None  # samples of a WAV whose length is known
         if is_raw(audio_format):
             self._decide(RawAudio(stt_format_name(audio_format), sample_rate or 0, channels or 0))
-        elif audio_format not in ("auto", "wav"):
-            self._decide(None)
+        self._is_container = audio_format not in ("auto", "wav")
 
     def declare(self, audio: RawAudio) -> None:
         """Learn from the source what it delivers."""
@@ -41,6 +40,8 @@ class Intake:
 
         Raises `ConfigurationError` for a WAV of a kind that the service cannot read.
         """
+        if not self.known and self._is_container:
+            self._decide(None)
         if self.known:
             return self._cut(data)
         if self._parser is None:

@@ -15,6 +15,8 @@ from .tokens import Result, Token
 # A word in progress is not known to the server before it is spoken, so audio that is final by its
 # counter but brought no token may hold the beginning of one; no word is longer than this.
 _LONGEST_WORD_MS = 3000
+# so many tokens without a leading space are no longer one word: this text has none at all
+_ENOUGH_UNSPACED = 4
 # A translation follows its original within this much audio, as far as anybody measured; there is
 # no mapping between the two (PROTOCOL 2.5), so younger originals count as not yet translated.
 _TRANSLATION_LAG_MS = 10_000
@@ -28,6 +30,7 @@ class _Seam:
     def __init__(self) -> None:
         self._last = ""
         self._spaced = False  # this text parts its words by leading spaces
+        self._unspaced = 0  # tokens in a row that did not
         self._open = False
 
     def begin(self, *, mid_word: bool) -> None:
@@ -36,7 +39,8 @@ class _Seam:
 
     def mend(self, text: str) -> str:
         """Give `text` as it follows what was delivered before the seam."""
-        if not (self._open and self._spaced and text):
+        parted = self._spaced or self._unspaced < _ENOUGH_UNSPACED
+        if not (self._open and parted and text):
             return text
         if self._last[-1].isspace() or text[0].isspace() or text[0] in _CLOSING:
             return text
@@ -46,6 +50,7 @@ class _Seam:
         """Take a final token's text as delivered."""
         if text:
             self._spaced = self._spaced or text[0].isspace()
+            self._unspaced += 1
             self._last = text
             self._open = False
 

@@ -98,6 +98,7 @@ class Recorder:
         # what comes next
         self._queue: list[Action] = []  # to be done before anything else
         self._end_sent = False
+        self._heard_at = 0.0  # when the present session said something last
         self._spoke_since_endpoint = False
         self._outcome: Optional[Done] = None
         self.state = RecordingState.IDLE
@@ -261,6 +262,8 @@ class Recorder:
         session = self._find(number)
         if session is None or self._outcome is not None:
             return
+        if session is self._current:
+            self._heard_at = now
         if session is not self._head:
             session.held.append(event)
         elif session is not self._current:
@@ -448,7 +451,15 @@ class Recorder:
             action = self._feed(current, now)
             if action is not None:
                 return action
+        elif current.line is _Line.ENDING and now >= self._patience_ends():
+            self._queue.append(Abandon(current.number))
+            self._lose_current(SonioxConnectionError("the last result did not come"))
+            return self.next(now)
         return self._wait(current, now)
+
+    def _patience_ends(self) -> float:
+        """Give when a session that was told the end must have said something at the latest."""
+        return self._heard_at + self._settings.finish_timeout_sec
 
     def _open_next(self, now: float) -> Action:
         if self._stopping and self._uplink.end == 0:
@@ -492,11 +503,14 @@ class Recorder:
         if self._stopping and self._uplink.cursor >= self._uplink.end:
             self._end_sent = True
             current.line = _Line.ENDING
+            self._heard_at = now
             return End(current.number)
         return None
 
     def _wait(self, current: _Session, now: float) -> Action:
         moments = [self._drain_until, self._standby_at]
+        if current.line is _Line.ENDING:
+            moments.append(self._patience_ends())
         if current.line is _Line.LIVE:
             after = self._settings.rotate_after_sec
             if after is not None and self._rotation_due_since is None:

@@ -42,6 +42,7 @@ class RecorderSettings:
     catch_up_speed: Optional[float] = 2.0
     catch_up_burst_sec: float = 10.0
     buffer_queue_size: int = 1000
+    finish_timeout_sec: float = 10.0  # without any word from the service after the end of audio
     can_restart: bool = False  # the source can begin its container anew
     new_key_possible: bool = False  # a callable gives another key
 
