@@ -187,12 +187,16 @@ class Ledger:
         self._shows_guess = False
         return Result([], self.final_ms, self.total_ms)
 
-    def _shift(self, token: Token, text: Optional[str] = None) -> Token:
-        offset = self._offset_ms
+    def _shift(
+        self, token: Token, text: Optional[str] = None, start_ms: Optional[int] = None
+    ) -> Token:
+        offset, start, end = self._offset_ms, token.start_ms, token.end_ms
+        if start_ms is None and start is not None:
+            start_ms = start + offset
         return Token(
             token.text if text is None else text,
-            None if token.start_ms is None else token.start_ms + offset,
-            None if token.end_ms is None else token.end_ms + offset,
+            start_ms,
+            None if end is None else end + offset,
             token.confidence,
             token.is_final,
             token.speaker,
@@ -213,9 +217,7 @@ class Ledger:
             # one token for a word whose beginning was delivered: only the rest of it is new
             bare = token.text.lstrip()
             if bare.startswith(self._seam_text) and bare != self._seam_text:
-                rest = self._shift(token, bare[len(self._seam_text) :])
-                rest.start_ms = self._floor_ms
-                return rest
+                return self._shift(token, bare[len(self._seam_text) :], self._floor_ms)
         if start + end <= 2 * self._floor_ms and start < self._floor_ms:
             return None
         return self._shift(token)

@@ -8,7 +8,7 @@ from typing import Any, Optional
 from ..errors import RealtimeError
 from .dialects import NATIVE_STT, SttDialect
 from .messages import find_error, malformed, parse_object
-from .tokens import END_TOKEN, FIN_TOKEN, Result, SttEvent, Token
+from .tokens import END_TOKEN, FIN_TOKEN, Result, SttEvent, Token, milliseconds
 
 # on the wire, and as a guide page of the service's docs spells it (PROTOCOL 10.1)
 _FINAL = ("final_audio_proc_ms", "audio_final_proc_ms")
@@ -58,11 +58,16 @@ class SttReceiver:
             raise malformed("a response whose tokens are not a list", payload)
         events: list[SttEvent] = []
         tokens: list[Token] = []
+        from_wire, kind_of = Token.from_wire, _MARKERS.get
         for item in items:
-            token = _read_token(item, payload)
-            kind = _MARKERS.get(token.text)
+            if type(item) is not dict:
+                raise malformed("a token that is not an object", payload)
+            text = item.get("text")
+            if type(text) is not str:
+                raise malformed("a token whose text is not a string", payload)
+            kind = kind_of(text)
             if kind is None:
-                tokens.append(token)
+                tokens.append(from_wire(item, text))
                 continue
             # cut at the marker: what follows it belongs to the next utterance
             if tokens:
@@ -84,48 +89,5 @@ def _counter(frame: Mapping[str, Any], names: tuple[str, str], before: int) -> i
     value = frame.get(names[0])
     if value is None:
         value = frame.get(names[1])
-    number = _milliseconds(value)
+    number = milliseconds(value)
     return before if number is None else number
-
-
-def _milliseconds(value: object) -> Optional[int]:
-    if type(value) is int:
-        return value
-    if isinstance(value, float) and value == value and abs(value) < 1e15:
-        return int(value)
-    return None
-
-
-def _read_token(item: Any, payload: bytes) -> Token:
-    if not isinstance(item, dict):
-        raise malformed("a token that is not an object", payload)
-    get = item.get
-    text = get("text")
-    if type(text) is not str:
-        raise malformed("a token whose text is not a string", payload)
-    start, end = get("start_ms"), get("end_ms")
-    confidence = get("confidence")
-    return Token(
-        text,
-        start if type(start) is int else _milliseconds(start),
-        end if type(end) is int else _milliseconds(end),
-        confidence if type(confidence) is float else _number(confidence),
-        get("is_final") is True,
-        _label(get("speaker")),
-        _label(get("language")),
-        _label(get("translation_status")),
-        _label(get("source_language")),
-        0,
-        item,
-    )
-
-
-def _number(value: object) -> Optional[float]:
-    return float(value) if type(value) in (int, float) else None  # type: ignore[arg-type]
-
-
-def _label(value: object) -> Optional[str]:
-    if value is None or type(value) is str:
-        return value
-    # older servers numbered speakers; a number is as good a label as its digits
-    return str(value) if type(value) is int else None

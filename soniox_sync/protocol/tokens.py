@@ -1,8 +1,8 @@
 """What a transcription delivers: `Token`, `Result`, `SttEvent`.
 
-Plain classes with `__slots__`, filled by position: a frame of twenty tokens costs 1.2 times the
-bare dicts, where frozen dataclasses cost 2.8 times (PERF.md). Treat them as immutable: the same
-object may be handed to several consumers.
+Plain classes with `__slots__`; a received token keeps its dict and reads the rarer fields from it
+when asked: frozen dataclasses cost several times as much (PERF.md). Treat them as immutable:
+the same object may be handed to several consumers.
 """
 
 from __future__ import annotations
@@ -24,22 +24,11 @@ class Token:
     result replace those of the result before. `speaker` is a label such as `"1"`, valid within one
     `session` (counted from 0, more only in a `Recording`). `translation_status` is `"none"`,
     `"original"` or `"translation"`. `raw` holds the token as received, unknown fields included.
+    A field of a type that it should not have is `None`.
     Source: Soniox docs stt/rt/real-time-transcription; PROTOCOL 2.5.
     """
 
-    __slots__ = (
-        "confidence",
-        "end_ms",
-        "is_final",
-        "language",
-        "raw",
-        "session",
-        "source_language",
-        "speaker",
-        "start_ms",
-        "text",
-        "translation_status",
-    )
+    __slots__ = ("_fields", "is_final", "raw", "session", "text")
 
     def __init__(
         self,
@@ -56,24 +45,87 @@ class Token:
         raw: Mapping[str, Any] = _NOTHING,
     ) -> None:
         self.text = text
-        self.start_ms = start_ms
-        self.end_ms = end_ms
-        self.confidence = confidence
         self.is_final = is_final
-        self.speaker = speaker
-        self.language = language
-        self.translation_status = translation_status
-        self.source_language = source_language
         self.session = session
         self.raw = raw
+        self._fields: Mapping[str, Any] = {
+            "start_ms": start_ms,
+            "end_ms": end_ms,
+            "confidence": confidence,
+            "speaker": speaker,
+            "language": language,
+            "translation_status": translation_status,
+            "source_language": source_language,
+        }
+
+    @classmethod
+    def from_wire(cls, item: Mapping[str, Any], text: str) -> Token:
+        """Wrap a received token; its fields are read when asked for, which few programs do."""
+        token = cls.__new__(cls)
+        token.text = text
+        token.is_final = item.get("is_final") is True
+        token.session = 0
+        token.raw = token._fields = item
+        return token
+
+    @property
+    def start_ms(self) -> Optional[int]:
+        """Give where the token begins in the audio, in milliseconds."""
+        value = self._fields.get("start_ms")
+        return value if type(value) is int else milliseconds(value)
+
+    @property
+    def end_ms(self) -> Optional[int]:
+        """Give where the token ends in the audio, in milliseconds."""
+        value = self._fields.get("end_ms")
+        return value if type(value) is int else milliseconds(value)
+
+    @property
+    def confidence(self) -> Optional[float]:
+        """Give how sure the service is, from 0 to 1."""
+        value = self._fields.get("confidence")
+        if type(value) is float:
+            return value
+        return float(value) if type(value) is int else None
+
+    @property
+    def speaker(self) -> Optional[str]:
+        """Give the label of who spoke, with diarization on."""
+        return _label(self._fields.get("speaker"))
+
+    @property
+    def language(self) -> Optional[str]:
+        """Give the language of the text, with language identification or translation on."""
+        return _label(self._fields.get("language"))
+
+    @property
+    def translation_status(self) -> Optional[str]:
+        """Give `"none"`, `"original"` or `"translation"`, with translation on."""
+        return _label(self._fields.get("translation_status"))
+
+    @property
+    def source_language(self) -> Optional[str]:
+        """Give the language that a translation was made from."""
+        return _label(self._fields.get("source_language"))
 
     @property
     def is_translation(self) -> bool:
         """Tell whether this token is translated text rather than what was said."""
-        return self.translation_status == "translation"
+        return self._fields.get("translation_status") == "translation"
 
     def _facts(self) -> tuple[Any, ...]:
-        return tuple(getattr(self, name) for name in self.__slots__ if name != "raw")
+        return (
+            self.text,
+            self.start_ms,
+            self.end_ms,
+            self.confidence,
+            self.is_final,
+            self.speaker,
+            self.language,
+            self.translation_status,
+            self.source_language,
+            self.session,
+        )
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Token):
@@ -86,6 +138,22 @@ class Token:
     def __repr__(self) -> str:
         when = "" if self.start_ms is None else f" {self.start_ms}-{self.end_ms} ms"
         return f"<Token {self.text!r}{when}{' final' if self.is_final else ''}>"
+
+
+def milliseconds(value: object) -> Optional[int]:
+    """Read a number of milliseconds; `None` for anything that is none."""
+    if type(value) is int:
+        return value
+    if type(value) is float and value == value and abs(value) < 1e15:
+        return int(value)
+    return None
+
+
+def _label(value: object) -> Optional[str]:
+    if value is None or type(value) is str:
+        return value
+    # older servers numbered speakers; a number is as good a label as its digits
+    return str(value) if type(value) is int else None
 
 
 class Result:
