@@ -12,6 +12,7 @@ from soniox_sync import CancelToken, SonioxClient
 from soniox_sync.audio.wav import wav_header
 from soniox_sync.errors import (
     AbortError,
+    AudioDeviceError,
     AuthError,
     ConfigurationError,
     SonioxConnectionError,
@@ -359,3 +360,17 @@ def test_wrong_options_are_named_before_anything_starts(
     """A wrong option of record() raises `ConfigurationError` that names it; nothing is opened."""
     with pytest.raises(ConfigurationError, match=named):
         client.realtime.record(source=IterableSource([b"\0\0"]), **options)
+
+
+def test_a_source_that_cannot_start_raises_from_record(client: SonioxClient) -> None:
+    """What the source raises at its start comes out of record(), and nothing stays behind."""
+
+    class Broken:
+        def start(self, handlers: Any) -> None:
+            raise AudioDeviceError("no such device")
+
+        def stop(self) -> None:
+            """Nothing runs."""
+
+    with pytest.raises(AudioDeviceError, match="no such device"):
+        client.realtime.record(source=Broken(), **RAW)
