@@ -64,12 +64,31 @@ if TYPE_CHECKING:
         error_from_frame,
         is_retriable,
     )
+    from .pool import TtsPool
+    from .protocol.recorder_actions import RecordingState
     from .protocol.states import SttSessionState, TtsStreamState
     from .protocol.tokens import Result, SttEvent, Token
     from .protocol.tts import AudioChunk
+    from .recording import ReconnectingEvent, Recording
+    from .sources import (
+        AudioSource,
+        AudioSourceHandlers,
+        DevicePermissionResolver,
+        FileSource,
+        IterableSource,
+        MicrophoneSource,
+        PermissionResolver,
+        PermissionResult,
+        PipeSource,
+    )
+    from .slng import SlngClient
+    from .speech import Speech, SpeechMetrics
     from .stt import SttSession
+    from .transcript import Transcript
+    from .transcription import Transcription
     from .tts import TtsConnection
-    from .tts_stream import TtsMetrics, TtsStream
+    from .tts_metrics import TtsMetrics
+    from .tts_stream import TtsStream
 
 _WHERE = {
     "cancel": ("CancelToken",),
@@ -121,16 +140,125 @@ _WHERE = {
         "error_from_frame",
         "is_retriable",
     ),
-    "protocol.states": ("SttSessionState", "TtsStreamState"),
-    "protocol.tokens": ("Result", "SttEvent", "Token"),
+    "pool": ("TtsPool",),
+    "protocol.recorder_actions": ("RecordingState",),
+    "protocol.states": (
+        "SttSessionState",
+        "TtsStreamState",
+    ),
+    "protocol.tokens": (
+        "Result",
+        "SttEvent",
+        "Token",
+    ),
     "protocol.tts": ("AudioChunk",),
+    "recording": (
+        "ReconnectingEvent",
+        "Recording",
+    ),
+    "sources": (
+        "AudioSource",
+        "AudioSourceHandlers",
+        "DevicePermissionResolver",
+        "FileSource",
+        "IterableSource",
+        "MicrophoneSource",
+        "PermissionResolver",
+        "PermissionResult",
+        "PipeSource",
+    ),
+    "slng": ("SlngClient",),
+    "speech": (
+        "Speech",
+        "SpeechMetrics",
+    ),
     "stt": ("SttSession",),
+    "transcript": ("Transcript",),
+    "transcription": ("Transcription",),
     "tts": ("TtsConnection",),
-    "tts_stream": ("TtsMetrics", "TtsStream"),
+    "tts_stream": (
+        "TtsMetrics",
+        "TtsStream",
+    ),
 }
 _MODULE_OF = {name: module for module, names in _WHERE.items() for name in names}
 
-__all__ = ["__version__", *sorted(_MODULE_OF)]
+__all__ = [
+    "__version__",
+    "AbortError",
+    "AudioChunk",
+    "AudioDeviceError",
+    "AudioPermissionError",
+    "AudioSource",
+    "AudioSourceError",
+    "AudioSourceHandlers",
+    "AudioUnavailableError",
+    "AuthError",
+    "AuthenticationError",
+    "BadRequestError",
+    "BufferOverflowError",
+    "CancelToken",
+    "ConfigContext",
+    "ConfigurationError",
+    "ConflictError",
+    "ConnectTimeoutError",
+    "ConnectionConfig",
+    "Context",
+    "ContextEntry",
+    "DevicePermissionResolver",
+    "DurationLimitError",
+    "FileSource",
+    "IterableSource",
+    "MicrophoneSource",
+    "NetworkError",
+    "NotFoundError",
+    "OneWayTranslation",
+    "PermissionDeniedError",
+    "PermissionResolver",
+    "PermissionResult",
+    "PipeSource",
+    "QuotaError",
+    "RateLimitError",
+    "RealtimeError",
+    "ReconnectingEvent",
+    "Recording",
+    "RecordingState",
+    "ResolvedConnectionConfig",
+    "Result",
+    "ServerError",
+    "SlngClient",
+    "SonioxClient",
+    "SonioxConnectionError",
+    "SonioxError",
+    "SonioxHttpError",
+    "SonioxTimeoutError",
+    "Speech",
+    "SpeechMetrics",
+    "StateError",
+    "SttConfig",
+    "SttEvent",
+    "SttSession",
+    "SttSessionOptions",
+    "SttSessionState",
+    "Token",
+    "Transcript",
+    "Transcription",
+    "TranslationTerm",
+    "TtsConnection",
+    "TtsConnectionOptions",
+    "TtsMetrics",
+    "TtsPool",
+    "TtsStream",
+    "TtsStreamConfig",
+    "TtsStreamInput",
+    "TtsStreamState",
+    "TwoWayTranslation",
+    "WebhookSignatureError",
+    "error_from_frame",
+    "is_retriable",
+    "resolve_api_key",
+    "resolve_connection_config",
+]
 
 
 def __getattr__(name: str) -> Any:

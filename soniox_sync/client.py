@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Optional, Union
 
 from ._version import __version__
@@ -36,9 +36,12 @@ if TYPE_CHECKING:
 
     import requests
 
+    from .host import RealtimeHost
+    from .protocol.dialects import TtsDialect
     from .recording import Recording
-    from .recording_setup import SessionConfig
+    from .recording_setup import RecordingOptions, SessionConfig
     from .sources.base import AudioSource
+    from .speech import Speech
     from .stt import SessionObserver, SttSession
     from .transcription import Transcription
     from .transport.connect import Target
@@ -221,16 +224,26 @@ class SonioxClient:
             subprotocols=subprotocols,
             proxy=self._proxy,
             ssl_context=self._tls.context,
+            secrets=(key,),
         )
 
     def _message_key(self, key: str) -> Optional[str]:
         return key if self._auth == "message" else None
 
+    @property
+    def _tts_dialect(self) -> TtsDialect:
+        from .protocol.dialects import NATIVE_TTS
+
+        return NATIVE_TTS
+
+    def _recording_options(self, options: RecordingOptions, config: SttConfig) -> RecordingOptions:
+        return options  # the service itself can do all of them
+
 
 class Realtime:
     """Is `client.realtime`: transcription and speech over WebSockets."""
 
-    def __init__(self, client: SonioxClient) -> None:
+    def __init__(self, client: RealtimeHost) -> None:
         self._client = client
         self._tts: Optional[TtsFactory] = None
 
@@ -363,10 +376,53 @@ class Realtime:
             self._tts = TtsFactory(self._tts_connection)
         return self._tts
 
+    def speak(
+        self,
+        text: Union[str, Iterable[str]],
+        *,
+        max_quiet_sec: float = 3.0,
+        timestamps: bool = False,
+        **tts_input: Any,
+    ) -> Speech:
+        """Speak a text of any length, or an iterable of text such as a language model's tokens.
+
+        Gives the audio as one: `for chunk in speech`, `speech.read()`, `speech.save(path)`.
+        Streams are rolled underneath before the service's limits are met (PROTOCOL 3.4, 3.5). An
+        iterable is read in a thread of its own. Text goes out sentence by sentence, a complete
+        one at once; one that ends the text at hand 0.2 s later (0.6 s after a digit); words that
+        end no sentence after `max_quiet_sec`, and the last word, which may go on, after twice
+        that. `max_quiet_sec`: after so long without text for it a stream is ended, to go on with
+        another (at most 5; the service kills after 5.2 s). `timestamps`: ask for the characters'
+        times; a stream that fails half way then goes on where it stopped. `tts_input`: fields of
+        `TtsStreamInput` (`voice` is needed unless it is in `tts_defaults`; `language` is `"en"`
+        and `audio_format` `"wav"` otherwise) and of `TtsConnectionOptions`.
+
+        Returns at once, connecting in the background. Raises `ConfigurationError` for missing or
+        illegal fields. Iteration raises what happens later.
+        """
+        from .speech import open_speech
+
+        return open_speech(
+            text,
+            self._tts_plan,
+            self._tts_line,
+            max_quiet_sec=max_quiet_sec,
+            timestamps=timestamps,
+            given=tts_input,
+        )
+
     def _tts_connection(self, options: TtsConnectionOptions) -> TtsConnection:
+        return self._tts_line(self._tts_plan, options)
+
+    def _tts_line(
+        self, plan: Callable[[], LinePlan], options: TtsConnectionOptions
+    ) -> TtsConnection:
         from .tts import TtsConnection
 
-        return TtsConnection(self._tts_plan, options, send_timeout_sec=self._client._timeout)
+        client = self._client
+        return TtsConnection(
+            plan, options, dialect=client._tts_dialect, send_timeout_sec=client._timeout
+        )
 
     def _tts_plan(self) -> LinePlan:
         from .tts import LinePlan

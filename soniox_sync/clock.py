@@ -20,10 +20,11 @@ _log = logging.getLogger("soniox_sync")
 class Timer:
     """Is one appointment with the clock; `cancel()` is idempotent and legal from any thread."""
 
-    __slots__ = ("_clock", "callback", "when")
+    __slots__ = ("_clock", "callback", "epoch", "when")
 
     def __init__(self, clock: Clock, when: float, callback: Callable[[], None]) -> None:
         self._clock = clock
+        self.epoch = clock.epoch
         self.when = when
         self.callback: Optional[Callable[[], None]] = callback
 
@@ -36,9 +37,11 @@ class Clock:
     """Calls functions at moments of the monotonic clock, on one daemon thread of its own."""
 
     def __init__(self) -> None:
+        self.epoch = 0  # counts the forks that led here; a timer of another epoch is not ours
         self._reset()
 
     def _reset(self) -> None:
+        self.epoch += 1
         # Guards the fields below. Never held while a callback runs. Leaf.
         self._condition = threading.Condition(threading.Lock())
         self._heap: list[tuple[float, int, Timer]] = []
@@ -54,12 +57,13 @@ class Clock:
         """Call `callback` at `when`, or at once if that has passed."""
         timer = Timer(self, when, callback)
         with self._condition:
+            if self._thread is None:
+                thread = threading.Thread(target=self._run, name="soniox-clock", daemon=True)
+                thread.start()  # may fail; then no timer is left behind that nobody would call
+                self._thread = thread
             heapq.heappush(self._heap, (when, next(self._order), timer))
             self._live += 1
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="soniox-clock", daemon=True)
-                self._thread.start()
-            elif self._heap[0][2] is timer:
+            if self._heap[0][2] is timer:
                 self._condition.notify()
         return timer
 
@@ -72,6 +76,8 @@ class Clock:
             if timer.callback is None:
                 return
             timer.callback = None
+            if timer.epoch != self.epoch:
+                return  # it was inherited by a fork and never counted here
             self._live -= 1
             if self._live == 0:
                 self._condition.notify()  # nothing left to wait for: the thread may end
@@ -96,7 +102,7 @@ class Clock:
                     continue
                 wait = when - self.now()
                 if wait > 0:
-                    self._condition.wait(wait)
+                    self._condition.wait(min(wait, threading.TIMEOUT_MAX))
                     continue
                 heapq.heappop(self._heap)
                 callback, timer.callback = timer.callback, None

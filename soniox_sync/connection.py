@@ -21,9 +21,10 @@ import socket
 import threading
 import weakref
 from dataclasses import dataclass
-from typing import Callable, Optional, Protocol
+from typing import Callable, NoReturn, Optional, Protocol
 
 from .cancel import CancelToken
+from .censor import Censor
 from .clock import Clock, Timer, process_clock
 from .errors import ConnectTimeoutError, SonioxConnectionError, SonioxError, fresh
 from .transport.connect import Target, open_socket
@@ -137,6 +138,7 @@ class Connection:
         # Immutable
         self.name = f"{next(_numbers)}"
         self.clock = clock
+        self.censor = Censor(target.secrets)
         self._target = target
         self._receiver = receiver
         self._ping_interval = ping_interval_sec
@@ -164,6 +166,7 @@ class Connection:
         # Clock only
         self._pings: Optional[IdleTimer] = None
         self._ping_deadline: Optional[Timer] = None
+        self._asked = 0.0  # when the ping went out that this deadline is for
 
     # -- opening ---------------------------------------------------------------------------------
 
@@ -175,6 +178,8 @@ class Connection:
         """
         deadline = Deadline(timeout_sec)
         with self._lock:
+            if self._phase is not _Phase.NEW:  # close() was faster
+                raise self._gone()
             self._phase = _Phase.CONNECTING
         self._deadline = deadline
         _remember(self)
@@ -200,8 +205,8 @@ class Connection:
         with self._lock:
             self._raw = sock
             doomed = self._cause is not None
-        if doomed:
-            _shut(sock)
+        if doomed:  # a socket that does not connect yet cannot be shut: go no further
+            raise SonioxConnectionError("the attempt to connect was given up", code="closed")
 
     def _connect(self) -> None:
         sock = self._opener(self._target, self._deadline, self._watch)
@@ -262,7 +267,7 @@ class Connection:
         try:
             sender.send(make, deadline or Deadline(self._send_timeout))
         except LineClosed:
-            raise self._gone() from None
+            self._raise_gone()
         except SendTimeout:
             self.fail(
                 SonioxConnectionError(
@@ -270,11 +275,12 @@ class Connection:
                     code="send_timeout",
                 )
             )
-            raise self._gone() from None
+            self._raise_gone()
         except OSError as error:
-            if not isinstance(error, SonioxError):
-                self._send_failed(error)
-            raise self._gone() from None
+            if isinstance(error, SonioxError):
+                raise  # `make` forbids it for a reason of its own; the line is well
+            self._send_failed(error)
+            self._raise_gone()
 
     def _send_failed(self, error: OSError) -> None:
         _log.debug("! connection %s send failed: %s", self.name, error)
@@ -283,18 +289,23 @@ class Connection:
             wait_for(self.done, Deadline(_LAST_WORDS_SEC))
         self.fail(SonioxConnectionError(f"the connection was lost while sending ({error})"))
 
+    def _raise_gone(self) -> NoReturn:
+        gone = self._gone()
+        raise gone from gone.__cause__  # chained to the first cause, not to how it was met
+
     def _gone(self) -> BaseException:
         if self._cause is not None:
             return fresh(self._cause)
         return SonioxConnectionError("the connection is closed", code="closed")
 
-    def try_send(self, make: Callable[[], Frames]) -> bool:
-        """Write without waiting, for the clock; False when the line has no room or is busy."""
+    def try_send(self, make: Callable[[], Frames], deadline: Optional[Deadline] = None) -> bool:
+        """Write without waiting for room; False when the line has none, or is busy until
+        `deadline` (default: now, as the clock needs it)."""
         sender = self._sender
         if sender is None:
             return False
         try:
-            return sender.try_send(make)
+            return sender.try_send(make, deadline)
         except OSError:
             return False  # the reader meets the same failure and reports it once
 
@@ -304,8 +315,19 @@ class Connection:
             return
         asked = self.clock.now()
         sender.ping(b"soniox-sync")
-        if timeout is not None:
-            self._ping_deadline = self.clock.call_later(timeout, lambda: self._judge(asked))
+        if timeout is None:
+            return
+        if self._ping_deadline is not None:
+            if self._heard < self._asked:
+                return  # an earlier ping is unanswered still: its deadline stands
+            self._ping_deadline.cancel()
+        self._asked = asked
+        self._ping_deadline = timer = self.clock.call_later(timeout, lambda: self._judge(asked))
+        if self._is_closed():  # meanwhile: then _finish() cancelled the timer before this one
+            timer.cancel()
+
+    def _is_closed(self) -> bool:
+        return self._phase is _Phase.CLOSED
 
     def _judge(self, asked: float) -> None:
         if self._heard < asked and self._phase is _Phase.OPEN:
@@ -382,6 +404,8 @@ class Connection:
     def expect_close(self, seconds: float) -> None:
         """Give the server `seconds` to close the line by itself, then cut it. Never blocks."""
         with self._lock:
+            if self._phase is _Phase.CLOSED:
+                return
             if self._phase is _Phase.OPEN:
                 self._phase = _Phase.CLOSING
             if self._last_call is None:
@@ -400,6 +424,7 @@ class Connection:
 
     def _note(self, error: Exception) -> None:
         """Keep the first cause; whatever is not ours is turned into what users can catch."""
+        self.censor.error(error)
         if isinstance(error, FrameError):
             cause: BaseException = SonioxConnectionError(
                 f"{error}; a gateway between may have changed it", code="protocol_error"
@@ -463,7 +488,8 @@ class Connection:
             self._receiver.received(messages)
 
     def _closed_by_peer(self, payload: bytes) -> None:
-        self._close_code, self._close_reason = decode_close(payload)
+        self._close_code, reason = decode_close(payload)
+        self._close_reason = self.censor.text(reason)
         _log.debug("< close %s %s", self._close_code, self._close_reason)
         self._farewell(self._close_code)
 
@@ -505,6 +531,8 @@ class Connection:
             self._sender.renew_locks()
         if self._line is not None:
             self._line.abandon()
+        if self._raw is not None:
+            self._raw.close()
         self.settled.set()
         self.done.set()
         self._receiver.forked(error)

@@ -46,8 +46,9 @@ class CallbackWorker:
 
     def _start(self) -> None:
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+            thread.start()
+            self._thread = thread
             if self._stopped:
                 self._jobs.put(None)
 
@@ -244,10 +245,12 @@ class Delivery(Generic[T]):
         assert push is not None and worker is not None
 
         def job() -> None:
-            if not self._dropped:
-                push(item)
-            with self._lock:
-                self._out += weight
+            try:
+                if not self._dropped:
+                    push(item)
+            finally:
+                with self._lock:
+                    self._out += weight
 
         worker.post(job)
 

@@ -50,9 +50,13 @@ __all__ = [
 
 
 class SonioxError(Exception):
-    """Is the root of all errors raised here; `code` is a stable slug to branch on."""
+    """Is the root of all errors raised here; `code` is a stable slug to branch on.
+
+    `audio_ms`: how much audio `speak()` had handed out before this, `None` elsewhere.
+    """
 
     code: str = "error"
+    audio_ms: Optional[int] = None
 
     def __init__(self, message: str = "", *, code: Optional[str] = None) -> None:
         super().__init__(message)

@@ -32,7 +32,7 @@ from .protocol.stt import SttReceiver
 from .protocol.tokens import Result, SttEvent
 from .stt_sending import SendHandle, audio_frames, send_paced
 from .transport.connect import Target
-from .transport.deadline import Deadline, wait_for
+from .transport.deadline import Deadline, patience, wait_for
 from .transport.frames import TEXT, Message, encode_frame
 from .transport.sender import Frames
 
@@ -402,6 +402,9 @@ class SttSession:
         """End the session at once, finished or not. Idempotent; legal from any thread and from a
         handler; bounded to a few seconds. What was received can still be iterated; an unfinished
         session then raises `SonioxConnectionError` (`code="closed"`)."""
+        self._close(_CLOSE_WAIT_SEC)
+
+    def _close(self, wait_sec: float) -> None:
         self._end(
             SttStep.CLOSE,
             SonioxConnectionError(
@@ -409,7 +412,7 @@ class SttSession:
                 code="closed",
             ),
         )
-        self._connection.close(_CLOSE_WAIT_SEC)
+        self._connection.close(wait_sec)
         self._worker.stop()
 
     def abandon(self) -> None:
@@ -444,13 +447,13 @@ class SttSession:
     def __enter__(self) -> SttSession:
         return self
 
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
+    def __exit__(self, kind: Optional[type[BaseException]], *_: object) -> None:
         try:
             if kind is None and self._state is not SttSessionState.CLOSED:
                 self.finish()
                 self._worker.drain(Deadline(_CALLBACK_DRAIN_SEC))
         finally:
-            self.close()
+            self._close(patience(kind, _CLOSE_WAIT_SEC))
 
     # -- results ---------------------------------------------------------------------------------
 
@@ -556,6 +559,7 @@ class SttSession:
                     self._move(SttStep.GOT_FINISHED)
             self._delivery.end()
         else:
+            self._connection.censor.error(error)
             with self._lock:
                 first = not self._state.is_over
                 if first:
@@ -570,12 +574,25 @@ class SttSession:
             self._observer.over(error)
 
     def ended(self, end: LineEnd) -> None:
-        error = end.cause or SonioxConnectionError(
-            f"{end.describe()} before the transcription finished: what was received is incomplete"
-        )
-        self._end(SttStep.FAIL, error)
+        if not self._closed_well(end):
+            error = end.cause or SonioxConnectionError(
+                f"{end.describe()} before the transcription finished: what was received is "
+                "incomplete"
+            )
+            self._end(SttStep.FAIL, error)
         self._events.emit("disconnected", end.reason or (str(end.cause) if end.cause else None))
         self._worker.stop()
+
+    def _closed_well(self, end: LineEnd) -> bool:
+        """Take a close that is the last word of a gateway which has no other. Reader only."""
+        if end.cause is not None or self._state is not SttSessionState.FINISHING:
+            return False
+        last = self._receiver.closed(end.code)
+        if last is None:
+            return False
+        self._deliver([last])
+        self._server_ended(None)
+        return True
 
     def forked(self, error: SonioxError) -> None:
         self._lock = threading.Lock()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Callable, Optional, Union
+from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 
 from .clock import Clock, process_clock
 from .config import TtsConnectionOptions, TtsStreamConfig, TtsStreamInput, resolve_tts_config
@@ -18,17 +18,20 @@ from .delivery import CallbackWorker, Emitter, Handler
 from .errors import SonioxError, StateError
 from .protocol.dialects import NATIVE_TTS, TtsDialect
 from .transport.connect import Target
-from .transport.deadline import Deadline
+from .transport.deadline import Deadline, patience
 from .tts_line import TtsLine
 from .tts_stream import TtsStream
+
+if TYPE_CHECKING:
+    from .pool import TtsPool
 
 Input = Union[TtsStreamInput, Mapping[str, Any]]
 Defaults = Optional[Union[TtsStreamInput, Mapping[str, Any]]]
 Resolved = Optional[TtsStreamConfig]
 Resolve = Callable[[Defaults], TtsStreamConfig]
 
-# how long close() lets the callback thread finish what it was handed
-_CALLBACK_DRAIN_SEC = 2.0
+# how long close() waits for the server's goodbye, and for handlers that are due already
+_CLOSE_WAIT_SEC = 2.0
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,7 @@ class TtsConnection:
             keepalive_sec=self._options.effective_keepalive_sec,
             on_error=self._line_failed,
             on_ended=self._line_ended,
+            on_forked=self._forked,
         )
         connection = Connection(
             plan.target,
@@ -118,21 +122,31 @@ class TtsConnection:
             clock=self._clock,
         )
         line.attach(connection)
-        with self._lock:
-            self._opening = connection
-            closed = self._closed
-        if closed:
-            raise _closed()
+        self._swap(connection, None, plan)
+        opened = None
         try:
             connection.open(self._options.connect_timeout_sec)
+            opened = line
         finally:
-            with self._lock:
-                self._opening = None
-        with self._lock:
-            self._line, self._defaults = line, plan.defaults
+            self._swap(None, opened, plan)
         if plan.message_key is None:  # keepalives do not authenticate; with a header they hold
             line.start_keepalive()
         return line
+
+    def _swap(self, opening: Optional[Connection], line: Optional[TtsLine], plan: LinePlan) -> None:
+        """Note what is being opened or stands now; raises after `close()`, which saw neither."""
+        with self._lock:
+            closed = self._closed
+            self._opening = opening
+            if line is not None and not closed:
+                self._line, self._defaults = line, plan.defaults
+        if closed:
+            if line is not None:
+                line.connection.close()
+            raise _closed()
+
+    def _was_closed(self) -> bool:
+        return self._closed
 
     @property
     def is_connected(self) -> bool:
@@ -149,6 +163,9 @@ class TtsConnection:
     def close(self) -> None:
         """Close the line; live streams fail with `SonioxConnectionError`. Idempotent, bounded to
         about 2 s, legal from any thread and from a handler."""
+        self._close(_CLOSE_WAIT_SEC)
+
+    def _close(self, wait_sec: float) -> None:
         with self._lock:
             self._closed = True
             line, opening = self._line, self._opening
@@ -156,15 +173,15 @@ class TtsConnection:
             opening.close()
         if line is not None:
             line.shut()
-            line.connection.close()
+            line.connection.close(wait_sec)
         self._worker.stop()
-        self._worker.drain(Deadline(_CALLBACK_DRAIN_SEC))
+        self._worker.drain(Deadline(wait_sec))
 
     def __enter__(self) -> TtsConnection:
         return self
 
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
+    def __exit__(self, kind: Optional[type[BaseException]], *_: object) -> None:
+        self._close(patience(kind, _CLOSE_WAIT_SEC))
 
     def __repr__(self) -> str:
         state = "connected" if self.is_connected else "closed" if self._closed else "idle"
@@ -231,6 +248,12 @@ class TtsConnection:
         self._events.emit("close")
         self._worker.stop()  # its thread ends after what was posted, and comes back when needed
 
+    def _forked(self) -> None:
+        """Replace what a fork may have copied half done. The next stream opens a line here."""
+        self._connecting, self._lock = threading.Lock(), threading.Lock()
+        self._worker.renew_locks()
+        self._events.renew_locks()
+
 
 def _closed() -> StateError:
     return StateError("the connection was closed by close(): open a new one")
@@ -280,6 +303,23 @@ class TtsFactory:
         except BaseException:
             connection.close()
             raise
+
+    def pool(
+        self, *, max_connections: int = 3, max_streams: Optional[int] = None, **options: Any
+    ) -> TtsPool:
+        """Make a pool of connections for many threads; opens nothing yet.
+
+        At most `max_connections`, five streams each; `max_streams` bounds them further (an
+        account has 3 by default, PROTOCOL 3.4). `options`: those of `multi_stream()`.
+        """
+        from .pool import TtsPool
+
+        chosen = TtsConnectionOptions(**options)
+        return TtsPool(
+            lambda: self._connection(chosen),
+            max_connections=max_connections,
+            max_streams=max_streams,
+        )
 
 
 _OPTION_NAMES = frozenset(

@@ -25,7 +25,7 @@ from .protocol.dialects import TtsDialect
 from .protocol.messages import malformed
 from .protocol.states import TtsPhase
 from .protocol.tts import StreamRecord, TtsFrame, TtsStreams, read_frame
-from .transport.deadline import Deadline
+from .transport.deadline import Deadline, wait_for
 from .transport.frames import TEXT, Message, encode_frame
 from .transport.sender import Frames
 
@@ -36,6 +36,8 @@ _log = logging.getLogger("soniox_sync")
 
 # an id whose `terminated` never comes is given up after this long, or its place were lost for ever
 _TERMINATED_GRACE_SEC = 10.0
+# how long a failed send waits for the reader to tell why; it needs microseconds
+_LAST_WORDS_SEC = 1.0
 # the server closes by itself after an error that concerns the whole connection
 _CLOSE_AFTER_ERROR_SEC = 2.0
 
@@ -51,6 +53,7 @@ class TtsLine:
         keepalive_sec: float,
         on_error: Callable[[SonioxError], None],
         on_ended: Callable[[], None],
+        on_forked: Callable[[], None],
     ) -> None:
         # Immutable
         self._dialect = dialect
@@ -58,6 +61,7 @@ class TtsLine:
         self._keepalive_sec = keepalive_sec
         self._on_error = on_error
         self._on_ended = on_ended
+        self._on_forked = on_forked
         self.connection: Connection  # set once by attach(), before anything else happens
         # Guards the fields below. Never held across I/O. Order: send -> state. A stream ending or a
         # place becoming free is notified.
@@ -65,6 +69,7 @@ class TtsLine:
         self._table = TtsStreams(dialect)
         self._streams: dict[str, TtsStream] = {}
         self._graces: dict[StreamRecord, Timer] = {}  # until `terminated` is given up
+        self._untold: list[str] = []  # cancels that found the line busy
         self._last_sent = 0.0
         self._keepalive: Optional[IdleTimer] = None
         self._error: Optional[SonioxError] = None  # why no stream can live here any more
@@ -120,9 +125,23 @@ class TtsLine:
 
     def send_text(self, record: StreamRecord, text: str, end: bool) -> None:
         """Send text of a stream, its config first if it is the first. Raises what forbids it."""
-        self.connection.send(lambda: self._make_text(record, text, end))
+        try:
+            self.connection.send(lambda: self._make_text(record, text, end))
+        except SonioxConnectionError:
+            self._explain(record, text, end)
+            raise
         if record.phase.is_over:
             self._release(record)
+
+    def _explain(self, record: StreamRecord, text: str, end: bool) -> None:
+        """Raise what the stream knows of its end: it says more than that the line is gone."""
+        if record.phase.is_open and record.error is None and not self.connection.is_reader:
+            wait_for(self.connection.done, Deadline(_LAST_WORDS_SEC))
+        if record.error is not None:
+            raise fresh(record.error)
+        if not record.phase.can_send_text:
+            with self._changed:
+                self._table.text(record, text, end)
 
     def _make_text(self, record: StreamRecord, text: str, end: bool) -> Frames:
         with self._changed:
@@ -133,30 +152,40 @@ class TtsLine:
             first = record.phase is TtsPhase.NEW
             messages = self._table.text(record, text, end)
             self._last_sent = self.connection.clock.now()
+            frames = self._frames(messages)
         if first and messages:
             self.start_keepalive()
         _log.debug("> text %s %d chars%s", record.stream_id, len(text), " end" if end else "")
-        return _frames(messages)
+        return frames
 
-    def cancel(self, record: StreamRecord, *, wait: bool = True) -> None:
-        """Tell the server to stop a stream. Without `wait` a busy line is left alone."""
+    def _frames(self, messages: Sequence[str]) -> Frames:
+        """Encode messages, cancels that found the line busy first. Under the lock."""
+        untold, self._untold = self._untold, []
+        return [encode_frame(TEXT, message.encode("utf-8")) for message in (*untold, *messages)]
+
+    def cancel(self, record: StreamRecord, deadline: Optional[Deadline] = None) -> None:
+        """Tell the server to stop a stream. Never raises for a line that is dead.
+
+        With a `deadline` it does not wait longer for a line that is busy or full: whoever sends
+        next tells the server, a keepalive at the latest.
+        """
 
         def make() -> Frames:
             with self._changed:
                 messages = self._table.cancel(record)
                 self._last_sent = self.connection.clock.now()
-            return _frames(messages)
+                return self._frames(messages)
 
         try:
-            if wait:
+            if deadline is None:
                 self.connection.send(make)
-            elif not self.connection.try_send(make):
-                with self._changed:
-                    self._table.cancel(record)
+            else:
+                self.connection.try_send(make, deadline)
         except SonioxError as error:
             _log.debug("! cancel %s: %s", record.stream_id, error)  # the line is dead: so is it
-            with self._changed:
-                self._table.cancel(record)
+        with self._changed:
+            if record.phase.is_open:
+                self._untold.extend(self._table.cancel(record))
         if record.phase.is_over:
             self._release(record)
         else:
@@ -171,8 +200,9 @@ class TtsLine:
     def _make_keep_alive(self, message: str) -> Frames:
         with self._changed:
             self._last_sent = self.connection.clock.now()
+            frames = self._frames([message])
         _log.debug("%% keepalive")
-        return _frames([message])
+        return frames
 
     def start_keepalive(self) -> None:
         """Send keepalives from now on whenever nothing else was sent for the interval."""
@@ -202,6 +232,8 @@ class TtsLine:
             frame = read_frame(payload, self._dialect)
             if frame is None:
                 continue
+            if frame.error is not None:
+                self.connection.censor.error(frame.error)
             if frame.stream_id:
                 self._to_stream(frame)
             elif frame.error is not None:
@@ -221,7 +253,7 @@ class TtsLine:
         if failed and frame.error is not None:
             stream._fail(frame.error)
             self._expect_terminated(record)
-        if frame.terminated:
+        if frame.terminated and record.phase.is_over:
             self._release(record)
 
     def _to_all(self, error: RealtimeError) -> None:
@@ -266,16 +298,16 @@ class TtsLine:
                 return
         timer.cancel()
 
-    def fail_stream(self, record: StreamRecord, error: SonioxError) -> None:
+    def fail_stream(self, stream: TtsStream, error: SonioxError) -> None:
         """Fail one stream for a reason on our side, and stop it on the server without waiting."""
+        record = stream._record
         with self._changed:
-            if record.error is not None or not record.phase.is_open:
+            if record.error is not None or record.phase is TtsPhase.CANCELLED:
                 return
             record.error = error
-            stream = self._streams.get(record.stream_id)
-        if stream is not None:
-            stream._fail(error)
-        self.cancel(record, wait=False)
+        stream._fail(error)
+        if record.phase.is_open:
+            self.cancel(record, Deadline(0))
 
     def shut(self) -> None:
         """Fail what lives because the caller closes the connection."""
@@ -303,12 +335,9 @@ class TtsLine:
     def forked(self, error: SonioxError) -> None:
         self._changed = threading.Condition(threading.Lock())
         self._error, self._ended = error, True
+        self._on_forked()
         for stream in list(self._streams.values()):
             stream._forked(error)
-
-
-def _frames(messages: Sequence[str]) -> Frames:
-    return [encode_frame(TEXT, message.encode("utf-8")) for message in messages]
 
 
 def _loss(end: LineEnd) -> SonioxError:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Optional, Union
+from typing import TYPE_CHECKING, Any, BinaryIO, Optional, Protocol, Union
 
-from .audio.formats import RawAudio, is_raw, stt_format_name
 from .audio.wav import save_audio
+from .audio.whole import whole_file
 from .config import TtsStreamConfig
 from .delivery import CallbackWorker, Delivery, Emitter, Handler
 from .errors import InputTypeError, SonioxError, SonioxTimeoutError, fresh
 from .protocol.states import TtsPhase, TtsStreamState
 from .protocol.tts import AudioChunk, StreamRecord
-from .transport.deadline import Deadline, wait_for
+from .transport.deadline import Deadline, patience, wait_for
+from .tts_metrics import TtsMetrics
 
 if TYPE_CHECKING:
     from .tts_line import TtsLine
@@ -32,66 +34,17 @@ _KEEP_ENCODED_BYTES = 1024 * 1024
 _CLOSE_WAIT_SEC = 2.0
 
 
-class TtsMetrics:
-    """Measures one stream; readable at any time from any thread, `None` where not known yet.
+class StreamWatcher(Protocol):
+    """Is told what happens to a stream. All calls must not block; mostly on the reader thread."""
 
-    `time_to_first_audio_sec`: from the first text sent to the first audio received.
-    `audio_bytes`: audio received. `audio_sec`: its duration, for raw formats and WAV, else `None`.
-    `wall_sec`: from the first text sent to the end (or to now).
-    """
+    def heard(self, chunk: AudioChunk) -> None:
+        """Learn of audio that was just queued."""
 
-    def __init__(self, config: TtsStreamConfig, now: Callable[[], float]) -> None:
-        self._now = now
-        self._format = _raw_audio(config)
-        self._header_bytes = 44 if config.audio_format == "wav" else 0
-        self._first_text: Optional[float] = None
-        self._first_audio: Optional[float] = None
-        self._end: Optional[float] = None
-        self.audio_bytes = 0
+    def failed(self, error: SonioxError) -> None:
+        """Learn that the stream failed; its id is not free yet."""
 
-    def _text_sent(self) -> None:
-        if self._first_text is None:
-            self._first_text = self._now()
-
-    def _audio_received(self, size: int) -> None:
-        if size and self._first_audio is None:
-            self._first_audio = self._now()
-        self.audio_bytes += size
-
-    def _ended(self) -> None:
-        if self._end is None:
-            self._end = self._now()
-
-    @property
-    def time_to_first_audio_sec(self) -> Optional[float]:
-        """Give the seconds from the first text to the first audio."""
-        if self._first_text is None or self._first_audio is None:
-            return None
-        return self._first_audio - self._first_text
-
-    @property
-    def audio_sec(self) -> Optional[float]:
-        """Give the duration of the audio received, `None` for compressed formats."""
-        if self._format is None:
-            return None
-        return self._format.bytes_to_sec(max(0, self.audio_bytes - self._header_bytes))
-
-    @property
-    def wall_sec(self) -> Optional[float]:
-        """Give the seconds since the first text, up to the end of the stream."""
-        if self._first_text is None:
-            return None
-        return (self._now() if self._end is None else self._end) - self._first_text
-
-    def __repr__(self) -> str:
-        return f"<TtsMetrics {self.audio_bytes} bytes, first after {self.time_to_first_audio_sec}>"
-
-
-def _raw_audio(config: TtsStreamConfig) -> Optional[RawAudio]:
-    name = "pcm_s16le" if config.audio_format == "wav" else config.audio_format
-    if not is_raw(name):
-        return None
-    return RawAudio(stt_format_name(name), config.sample_rate or 24000, 1)
+    def freed(self, error: Optional[SonioxError]) -> None:
+        """Learn that the stream is over, with its error if it had one, and its id is free."""
 
 
 class TtsStream:
@@ -121,8 +74,9 @@ class TtsStream:
             ("audio", "audio_end", "terminated", "error"), worker, final=("terminated", "error")
         )
         self._done = threading.Event()
+        self._watchers: tuple[StreamWatcher, ...] = ()
         # Consumer only
-        self._read_parts: list[bytes] = []
+        self._kept: deque[AudioChunk] = deque()  # taken by a read() that timed out
         # Set and changed by the line, under its lock
         self._record: StreamRecord
         line.admit(self, wait_sec)
@@ -201,9 +155,13 @@ class TtsStream:
         The place on the connection becomes free when the server confirms. Never raises for a
         stream that is over or a line that is dead.
         """
+        self._cancel(None)
+
+    def _cancel(self, deadline: Optional[Deadline]) -> None:
         if self._record.phase.is_open:
             self._delivery.drop()
-            self._line.cancel(self._record)
+            self._kept.clear()
+            self._line.cancel(self._record, deadline)
 
     def wait(self, timeout_sec: Optional[float] = None) -> None:
         """Wait until the server terminated the stream (`None`: as long as it takes).
@@ -230,7 +188,7 @@ class TtsStream:
         return self._audio()
 
     def _audio(self) -> Iterator[bytes]:
-        take, forever = self._delivery.take, Deadline(None)
+        take, forever = self._next, Deadline(None)
         while True:
             chunk = take(forever, "audio")
             if chunk is None:
@@ -238,12 +196,20 @@ class TtsStream:
             if chunk.weight:
                 yield self._decoded(chunk)
 
+    def _next(self, deadline: Deadline, what: str) -> Optional[AudioChunk]:
+        if self._kept:
+            try:
+                return self._kept.popleft()
+            except IndexError:
+                pass  # another consumer was faster
+        return self._delivery.take(deadline, what)
+
     def _decoded(self, chunk: AudioChunk) -> bytes:
         try:
             return chunk.audio
         except SonioxError as error:  # what follows would hide the hole: the stream ends here
             self._delivery.drop(error)
-            self._line.fail_stream(self._record, error)
+            self._line.fail_stream(self, error)
             raise
 
     def events(self) -> Iterator[AudioChunk]:
@@ -252,7 +218,7 @@ class TtsStream:
         return self._chunks()
 
     def _chunks(self) -> Iterator[AudioChunk]:
-        take, forever = self._delivery.take, Deadline(None)
+        take, forever = self._next, Deadline(None)
         while True:
             chunk = take(forever, "audio")
             if chunk is None:
@@ -261,17 +227,22 @@ class TtsStream:
             yield chunk
 
     def read(self, timeout_sec: Optional[float] = None) -> bytes:
-        """Read all remaining audio. Raises `SonioxTimeoutError`; what came is kept for the next.
+        """Read all remaining audio. Raises the stream's error, or `SonioxTimeoutError`; what came
+        is kept for whatever consumes the stream next.
 
         `timeout_sec` limits the whole call; `None` waits for the end of the stream.
         """
         deadline = Deadline(timeout_sec)
-        while True:
-            chunk = self._delivery.take(deadline, "end of the audio")
-            if chunk is None:
-                parts, self._read_parts = self._read_parts, []
-                return b"".join(parts)
-            self._read_parts.append(self._decoded(chunk))
+        taken: list[AudioChunk] = []
+        audio: list[bytes] = []
+        try:
+            while (chunk := self._next(deadline, "end of the audio")) is not None:
+                audio.append(self._decoded(chunk))
+                taken.append(chunk)
+        except BaseException:
+            self._kept.extendleft(reversed(taken))
+            raise
+        return b"".join(audio)
 
     def save(self, path: Union[str, os.PathLike[str], BinaryIO]) -> int:
         """Write the remaining audio to a file or binary file object; give its size in bytes.
@@ -279,7 +250,10 @@ class TtsStream:
         A WAV's length fields are set right at the end. Under a path the file appears only when it
         is whole. Raises the stream's error, then nothing is left under `path`.
         """
-        return save_audio(iter(self), path, self._config.audio_format)
+        if not isinstance(path, (str, os.PathLike)):
+            return save_audio(iter(self), path, self._config.audio_format)
+        with whole_file(path) as file:
+            return save_audio(iter(self), file, self._config.audio_format)
 
     # -- events ----------------------------------------------------------------------------------
 
@@ -337,13 +311,17 @@ class TtsStream:
             chunk.told = True
             self._events.emit("audio_end")
         if not self._delivery.put(chunk, max(chunk.weight, _LEAST_WEIGHT)):
-            self._line.fail_stream(self._record, self._delivery.overflow())
+            self._line.fail_stream(self, self._delivery.overflow())
+        for watcher in self._watchers:
+            watcher.heard(chunk)
 
     def _fail(self, error: SonioxError) -> None:
         """Let every waiter and the iterator get `error`, after the audio before it."""
         self._delivery.end(error)
         self._events.emit("error", error)
         self._done.set()
+        for watcher in self._watchers:
+            watcher.failed(error)
 
     def _over(self, error: Optional[SonioxError]) -> None:
         """Learn that the id is free. Any thread; the first call counts."""
@@ -354,6 +332,8 @@ class TtsStream:
             self._events.emit("error", error)
         self._events.emit("terminated")
         self._done.set()
+        for watcher in self._watchers:
+            watcher.freed(error)
 
     def _forked(self, error: SonioxError) -> None:
         self._delivery.renew_locks()
@@ -363,25 +343,35 @@ class TtsStream:
         self._record.error = error
         self._delivery.end(error)
         self._done.set()
+        self._watchers = ()
+
+    def _watch(self, watcher: StreamWatcher) -> None:
+        """Tell `watcher` what happens from now on, and of the end (again) if that was before."""
+        self._watchers += (watcher,)
+        if self._record.phase.is_over:
+            watcher.freed(self._record.error)
 
     # -- end -------------------------------------------------------------------------------------
 
     def close(self) -> None:
         """Cancel the stream unless it is over, wait up to 2 s for the server to confirm, and close
         an owned connection. Idempotent; legal from any thread and from a handler."""
+        self._close(_CLOSE_WAIT_SEC)
+
+    def _close(self, wait_sec: float) -> None:
+        deadline = Deadline(wait_sec)
         try:
-            if self._record.phase.is_open:
-                self.cancel()
-                wait_for(self._done, Deadline(_CLOSE_WAIT_SEC))
+            self._cancel(deadline)
+            wait_for(self._done, deadline)
         finally:
             if self._owner is not None:
-                self._owner.close()
+                self._owner._close(wait_sec)
 
     def __enter__(self) -> TtsStream:
         return self
 
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
+    def __exit__(self, kind: Optional[type[BaseException]], *_: object) -> None:
+        self._close(patience(kind, _CLOSE_WAIT_SEC))
 
     def __repr__(self) -> str:
         return f"<TtsStream {self.stream_id} {self.state} {self._metrics.audio_bytes} bytes>"

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         stt_format_name,
         tts_format_name,
     )
+    from .playing import Played, Player, play
     from .wav import (
         WavHeader,
         WavParser,
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 __all__ = [
     "ASYNC_CONTAINERS",
     "AUTO_FORMAT",
+    "Played",
+    "Player",
     "RAW_FORMATS",
     "STT_CONTAINERS",
     "TTS_FORMATS",
@@ -50,6 +53,7 @@ __all__ = [
     "WavWriter",
     "default_tts_sample_rate",
     "is_raw",
+    "play",
     "raw_format",
     "save_audio",
     "stt_format_name",
@@ -61,10 +65,13 @@ _FROM_WAV = frozenset(
     {"WavHeader", "WavParser", "WavReader", "WavSaver", "WavWriter", "save_audio", "wav_header"}
 )
 
+_FROM_PLAYING = frozenset({"Played", "Player", "play"})
+
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = import_module(".wav" if name in _FROM_WAV else ".formats", __name__)
+    where = ".wav" if name in _FROM_WAV else ".playing" if name in _FROM_PLAYING else ".formats"
+    module = import_module(where, __name__)
     value = globals()[name] = getattr(module, name)
     return value

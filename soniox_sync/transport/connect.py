@@ -21,6 +21,7 @@ from ..errors import (
     ConnectTimeoutError,
     RealtimeError,
     SonioxConnectionError,
+    SonioxError,
     error_from_frame,
 )
 from .deadline import Deadline
@@ -46,12 +47,15 @@ class Target:
     subprotocols: tuple[str, ...] = field(default=(), repr=False)
     proxy: Optional[str] = field(default=None, repr=False)  # "" means: directly, whatever the env
     ssl_context: Optional[Callable[[], ssl.SSLContext]] = field(default=None, repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)  # never shown, whoever says them back
+    # what to do about an upgrade refused with this HTTP status, in place of the service's advice
+    advice: Optional[Callable[[Optional[int]], str]] = field(default=None, repr=False)
 
     @property
     def place(self) -> str:
         """Give host and path for messages."""
         parts = urlsplit(self.url)
-        return f"{parts.netloc}{parts.path}"
+        return f"{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def open_socket(
@@ -65,30 +69,77 @@ def open_socket(
     """
     import websocket
 
-    line = websocket.WebSocket(skip_utf8_validation=True)
+    _check_url(target)
+    line: Optional[websocket.WebSocket] = None
+    options: dict[str, Any] = {}
     try:
         options = _options(target, deadline, watch)
+        sslopt = options.pop("sslopt", None)  # connect() would pass over it in silence
+        line = websocket.WebSocket(skip_utf8_validation=True, sslopt=sslopt)
         line.connect(target.url, **options)  # type: ignore[no-untyped-call]
-        status = line.getstatus()
-        if status != 101:  # a redirect would carry the key to another place; never followed
-            raise SonioxConnectionError(
-                f"{target.place} redirected the connection (HTTP {status}): set the final URL",
-                status_code=status,
-            )
+        _check_answer(line, target)
+        sock, line.sock = line.sock, None
+        assert sock is not None
+        return sock
     except Exception as error:
-        line.shutdown()  # type: ignore[no-untyped-call]
-        raise _translate(error, target, deadline) from error
-    sock, line.sock = line.sock, None
-    assert sock is not None
-    return sock
+        cause = _explain(error, line, target, deadline)
+        if line is not None:
+            line.shutdown()  # type: ignore[no-untyped-call]
+        if "socket" in options:  # also when websocket-client had not taken it over yet
+            options["socket"].close()
+        if cause is error:
+            raise
+        raise cause from error
+
+
+def _check_url(target: Target) -> None:
+    """Raise `ConfigurationError` for a URL that cannot be connected to, whoever answers."""
+    try:
+        parts = urlsplit(target.url)
+        usable = parts.scheme in ("ws", "wss") and parts.hostname and parts.port != 0
+        (parts.hostname or "").encode("idna")
+    except ValueError as error:  # a port out of range, a name that is none
+        raise ConfigurationError(f"the WebSocket URL cannot be used: {error}") from None
+    if not usable:
+        raise ConfigurationError(
+            "the WebSocket URL cannot be used: expected ws://host or wss://host, "
+            f"not {parts.scheme}:"
+        )
+
+
+def _check_answer(line: websocket.WebSocket, target: Target) -> None:
+    """Raise for an answer that websocket-client lets pass and we do not."""
+    redirect = _find_redirect(line, target)
+    if redirect is not None:
+        raise redirect
+    chosen = (line.getheaders() or {}).get("sec-websocket-protocol")
+    if target.subprotocols and chosen not in target.subprotocols:
+        raise SonioxConnectionError(
+            f"{target.place} did not agree to the subprotocol that carries the key: use another "
+            "way of authentication (auth=)"
+        )
+
+
+def _find_redirect(line: websocket.WebSocket, target: Target) -> Optional[SonioxConnectionError]:
+    """Give the error for a redirect: followed, it would carry the key to another place."""
+    status = line.getstatus()
+    if status is None or status == 101:
+        return None
+    return SonioxConnectionError(
+        f"{target.place} redirected the connection (HTTP {status}): set the final URL",
+        status_code=status,
+    )
 
 
 def _options(
     target: Target, deadline: Deadline, watch: Callable[[socket.socket], None]
 ) -> dict[str, Any]:
+    headers = list(target.headers)
+    if target.subprotocols:
+        # a header of ours: websocket-client logs subprotocols it disagrees with, one is the key
+        headers.append(f"Sec-WebSocket-Protocol: {', '.join(target.subprotocols)}")
     options: dict[str, Any] = {
-        "header": list(target.headers),
-        "subprotocols": list(target.subprotocols) or None,
+        "header": headers,
         "suppress_origin": True,
         "redirect_limit": 0,  # websocket-client would send Authorization along, even to ws://
         "timeout": deadline.remaining(),
@@ -98,7 +149,13 @@ def _options(
         options.update(_proxy_options(proxy))
         options["http_proxy_timeout"] = deadline.remaining()
         if target.url.startswith("wss:"):
-            options["sslopt"] = {"context": _context(target)}
+            context = _context(target)
+            # websocket-client sets these on the context, which is shared: to what they are
+            options["sslopt"] = {
+                "context": context,
+                "cert_reqs": context.verify_mode,
+                "check_hostname": context.check_hostname,
+            }
         return options
     options["socket"] = _open_direct(target, deadline, watch)
     return options
@@ -120,12 +177,17 @@ def _open_direct(
     secure = parts.scheme == "wss"
     sock = _open_tcp(host, parts.port or (443 if secure else 80), deadline, watch)
     try:
+        watch(sock)
         sock.settimeout(deadline.remaining())
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         if secure:
-            sock = _context(target).wrap_socket(sock, server_hostname=host)
+            # first make it known, then shake hands: a peer that drips its side could not be cut
+            sock = _context(target).wrap_socket(
+                sock, server_hostname=host, do_handshake_on_connect=False
+            )
             watch(sock)
+            sock.do_handshake()
     except BaseException:
         sock.close()
         raise
@@ -138,14 +200,21 @@ def _open_tcp(
     addresses = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
     failure: Optional[OSError] = None
     for index, (family, kind, proto, _, address) in enumerate(addresses):
-        sock = socket.socket(family, kind, proto)
-        watch(sock)
         left = deadline.remaining()
         is_last = index == len(addresses) - 1
-        sock.settimeout(left if left is None or is_last else left * _SHARE_OF_DEADLINE)
         try:
+            sock = socket.socket(family, kind, proto)
+        except OSError as error:  # this machine has no such network: try the next address
+            failure = error
+            continue
+        try:
+            watch(sock)
+            sock.settimeout(left if left is None or is_last else left * _SHARE_OF_DEADLINE)
             sock.connect(address)
             return sock
+        except SonioxError:
+            sock.close()
+            raise
         except OSError as error:
             sock.close()
             failure = error
@@ -192,14 +261,23 @@ def _proxy_options(proxy: str) -> dict[str, Any]:
     }
 
 
+def _explain(
+    error: Exception, line: Optional[websocket.WebSocket], target: Target, deadline: Deadline
+) -> Exception:
+    """Give one of our errors for `error`, the same if it is one."""
+    if isinstance(error, SonioxError):
+        return error
+    # newer versions of websocket-client raise for a redirect, older ones let it pass
+    redirect = _find_redirect(line, target) if line is not None else None
+    return redirect or _translate(error, target, deadline)
+
+
 def _translate(error: Exception, target: Target, deadline: Deadline) -> Exception:
     """Turn what websocket-client, ssl or the socket raised into one of our errors."""
     import ssl
 
     import websocket
 
-    if isinstance(error, (ConfigurationError, RealtimeError)):
-        return error
     if isinstance(error, websocket.WebSocketBadStatusException):
         return _refused(error, target)
     if deadline.passed or isinstance(error, (TimeoutError, websocket.WebSocketTimeoutException)):
@@ -218,8 +296,6 @@ def _translate(error: Exception, target: Target, deadline: Deadline) -> Exceptio
         advice = f"the proxy refused ({error}): check the proxy URL and its user and password"
     elif isinstance(error, ImportError):
         return ConfigurationError(f"proxy: SOCKS needs one more package: {error}")
-    elif isinstance(error, (ValueError, UnicodeError)) and not isinstance(error, OSError):
-        return ConfigurationError(f"{target.place} is not a usable WebSocket URL: {error}")
     else:
         advice = str(error) or type(error).__name__
     return SonioxConnectionError(f"could not connect to {target.place}: {advice}")
@@ -236,12 +312,17 @@ def _refused(error: websocket.WebSocketBadStatusException, target: Target) -> Re
         {
             "error_code": status,
             "error_type": frame.get("error_type"),
-            "error_message": f"{target.place} refused the connection with HTTP {status}: {said}",
+            "error_message": f"{target.place} refused the connection with HTTP "
+            f"{'without a status' if status is None else status}: {said}",
             "more_info": frame.get("more_info"),
             "request_id": frame.get("request_id"),
         }
     )
-    if isinstance(described, AuthError) or status < 500:
+    if target.advice is not None:
+        number = "" if status is None else f" {status}"
+        refused = f"{target.place} refused the connection with HTTP{number}: {said.rstrip('. ')}"
+        described.args = (f"{refused}: {target.advice(status)}",)
+    if status is not None and (isinstance(described, AuthError) or status < 500):
         return described
     return SonioxConnectionError(
         str(described), status_code=status, error_type=described.error_type, raw=described.raw

@@ -19,7 +19,9 @@ class Deadline:
 
     def __init__(self, seconds: Optional[float], now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
-        self._at = None if seconds is None else now() + max(0.0, seconds)
+        # what no lock can wait for (centuries, infinity) is as good as no limit
+        unlimited = seconds is None or seconds >= threading.TIMEOUT_MAX
+        self._at = None if unlimited else now() + max(0.0, seconds or 0.0)
 
     def remaining(self) -> Optional[float]:
         """Give the seconds left, never below 0; `None` without a limit."""
@@ -34,6 +36,11 @@ class Deadline:
         """Give the seconds left, but no more than `seconds`."""
         left = self.remaining()
         return seconds if left is None else min(left, seconds)
+
+
+def patience(raised: Optional[type[BaseException]], usual: float) -> float:
+    """Give the seconds that leaving a `with` block may take: none after Ctrl-C, the user waits."""
+    return usual if raised is None or issubclass(raised, Exception) else 0.0
 
 
 def wait_for(event: threading.Event, deadline: Deadline) -> bool:

@@ -100,6 +100,8 @@ class FrameReader:
         while end - position >= 2:
             first, length = buffer[position], buffer[position + 1]
             body = position + 2
+            if first != 0x81 or self._parts_opcode:
+                self._judge(first)  # before its body is waited for, which may never come
             if length > 125:
                 if length & 0x80:
                     raise FrameError("the server sent a masked frame")
@@ -124,34 +126,34 @@ class FrameReader:
             else:
                 self._unusual(first, payload, found)
 
-    def _unusual(self, first: int, payload: bytes, found: list[Message]) -> None:
-        opcode, final = first & 0x0F, first & _FIN
+    def _judge(self, first: int) -> None:
+        """Raise for a frame whose first byte is illegal here (RFC 6455 5.2, 5.4, 5.5)."""
+        opcode = first & 0x0F
         if first & 0x70:
             raise FrameError("the server set reserved bits without an extension")
         if opcode in (CLOSE, PING, PONG):
-            if not final:
+            if not first & _FIN:
                 raise FrameError("the server sent a fragmented control frame")
-            found.append((opcode, payload))
-        elif opcode in (TEXT, BINARY):
-            self._begin(opcode, bool(final), payload, found)
         elif opcode == _CONTINUATION:
-            self._continue(bool(final), payload, found)
-        else:
+            if not self._parts_opcode:
+                raise FrameError("the server continued a message that it had not begun")
+        elif opcode not in (TEXT, BINARY):
             raise FrameError(f"the server sent a frame of unknown kind {opcode}")
-
-    def _begin(self, opcode: int, final: bool, payload: bytes, found: list[Message]) -> None:
-        if self._parts_opcode:
+        elif self._parts_opcode:
             raise FrameError("the server began a message inside another")
-        if final:
+
+    def _unusual(self, first: int, payload: bytes, found: list[Message]) -> None:
+        opcode, final = first & 0x0F, bool(first & _FIN)
+        if opcode == _CONTINUATION:
+            self._continue(final, payload, found)
+        elif final:
             found.append((opcode, payload))
-            return
-        self._parts_opcode = opcode
-        self._parts = [payload]
-        self._parts_size = len(payload)
+        else:
+            self._parts_opcode = opcode
+            self._parts = [payload]
+            self._parts_size = len(payload)
 
     def _continue(self, final: bool, payload: bytes, found: list[Message]) -> None:
-        if not self._parts_opcode:
-            raise FrameError("the server continued a message that it had not begun")
         self._parts.append(payload)
         self._parts_size += len(payload)
         if self._parts_size > self._max or len(self._parts) > self._max // 64:

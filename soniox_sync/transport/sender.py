@@ -47,7 +47,7 @@ class Sender:
         Raises `SendTimeout` or `OSError` when the line failed; it must be given up then. Raises
         `LineClosed` after a close frame. What `make` raises passes through, nothing sent.
         """
-        if not acquire(self._lock, deadline):
+        if not (self._lock.acquire(blocking=False) or acquire(self._lock, deadline)):
             raise SendTimeout("another send did not finish before the deadline")
         try:
             if self._closing:
@@ -58,16 +58,20 @@ class Sender:
             else:
                 for frame in frames:
                     self._write(frame, deadline)
+            if self._pong is not None or self._ping is not None:
+                self._write(b"", deadline)  # asked for meanwhile; here waiting for room is allowed
         finally:
             self._lock.release()
-        self._flush_slots()
+        if self._pong is not None or self._ping is not None:
+            self._flush_slots()
 
-    def try_send(self, make: Callable[[], Frames]) -> bool:
-        """Write what `make` returns without waiting; tell whether it went (or was left queued).
+    def try_send(self, make: Callable[[], Frames], deadline: Optional[Deadline] = None) -> bool:
+        """Write what `make` returns without waiting for room; tell whether it went (or is queued).
 
-        False when another thread is writing, the line is closing, or it takes nothing now.
+        False when another thread is writing until `deadline` (default: now), the line is closing,
+        or it takes nothing now. The line survives that, unlike a `send()` that gave up.
         """
-        if not self._lock.acquire(blocking=False):
+        if not (acquire(self._lock, deadline) if deadline else self._lock.acquire(blocking=False)):
             return False
         try:
             if self._closing or not self._drain_left_over():
@@ -134,24 +138,31 @@ class Sender:
         self._closing = True
 
     def _write(self, frame: bytes, deadline: Deadline) -> None:
-        data = self._take_slots() + frame if self._pong or self._ping else frame
-        if self._left_over:
-            data = self._left_over + data
-        count, size, view = 0, len(data), memoryview(data)
-        try:
-            while count < size:
-                count += self._sock.send(view[count:], deadline)
-        finally:
-            # Ctrl-C half way: whoever writes next finishes the frame, so the line stays whole.
-            # TLS needs the very same bytes again even if it reported none of them as taken.
-            self._left_over = data[count:]
+        waiting = self._take_slots() if self._pong or self._ping else b""
+        # Ctrl-C from here on: whoever writes next finishes the frame, so the line stays whole. TLS
+        # needs the very same bytes again even if it reported none of them as taken.
+        self._left_over += waiting + frame
+        while not self._drain_left_over():
+            self._sock.await_room(deadline)
 
     def _drain_left_over(self) -> bool:
-        while self._left_over:
-            count = self._sock.try_send(self._left_over)
-            if count == 0:
-                return False
-            self._left_over = self._left_over[count:]
+        """Write what is left over as far as the line takes it now; tell whether all went."""
+        certain = True
+        try:
+            while self._left_over:
+                certain = False
+                count = self._sock.try_send(self._left_over)
+                self._left_over = self._left_over[count:]
+                certain = True
+                if count == 0:
+                    return False
+        except OSError:
+            certain = True  # the line is dead; nothing more will go out
+            raise
+        finally:
+            if not certain:  # Ctrl-C between sending and counting: the line cannot be kept whole
+                self._closing = True
+                self._sock.shutdown()
         return True
 
     def _take_slots(self) -> bytes:

@@ -16,6 +16,12 @@ from typing import Optional, Union
 from .deadline import Deadline
 
 _READ, _WRITE = True, False
+# the most that one TLS record carries (RFC 8446 5.1), and so one call of OpenSSL gives
+_TLS_RECORD = 16 * 1024
+# room below this is left for the next read
+_WORTH_READING = 4 * 1024
+# poll() counts milliseconds in 32 bits
+_POLL_MAX = 2_000_000.0
 
 
 class SendTimeout(OSError):
@@ -25,7 +31,7 @@ class SendTimeout(OSError):
 class LineSocket:
     """Wraps a connected socket: blocking reads, sends with a deadline, safe to cut off.
 
-    `recv_into` belongs to the reader thread, `send` and `try_send` to whoever holds the send lock,
+    `recv_into` belongs to the reader thread, `try_send` and `await_room` to the send lock's holder,
     `shutdown` to anyone. `close` is for the reader, under the send lock, at the very end.
     """
 
@@ -33,6 +39,8 @@ class LineSocket:
         self._sock = sock
         # Guards the descriptor against a shutdown that races with close. Leaf, never waits.
         self._fd_lock = threading.Lock()
+        # Under the send lock
+        self._send_needs = _WRITE
 
     def recv_into(self, view: memoryview) -> int:
         """Wait for bytes and read them into `view`; 0 is the end of the line."""
@@ -45,14 +53,10 @@ class LineSocket:
         except (BlockingIOError, InterruptedError):
             return 0
 
-    def send(self, data: Union[bytes, memoryview], deadline: Deadline) -> int:
-        """Send some of `data`, waiting until the peer takes any. Raises `SendTimeout`."""
-        count = self.try_send(data)
-        while count == 0:
-            if not self._wait(_WRITE, deadline.remaining()):
-                raise SendTimeout("the peer took no more data before the deadline")
-            count = self.try_send(data)
-        return count
+    def await_room(self, deadline: Deadline) -> None:
+        """Wait, after a `try_send` that took nothing, for the next. Raises `SendTimeout`."""
+        if not self._wait(self._send_needs, deadline.remaining()):
+            raise SendTimeout("the peer took no more data before the deadline")
 
     def _wait(self, reading: bool, seconds: Optional[float]) -> bool:
         """Wait outside any lock until the socket may be read or written; False on time-out."""
@@ -62,7 +66,7 @@ class LineSocket:
         if hasattr(select, "poll"):  # looked up each time: gevent puts its own in place
             poller = select.poll()
             poller.register(fd, select.POLLIN if reading else select.POLLOUT)
-            return bool(poller.poll(None if seconds is None else seconds * 1000))
+            return bool(poller.poll(None if seconds is None else min(seconds, _POLL_MAX) * 1000))
         readers, writers = ([fd], []) if reading else ([], [fd])
         return any(select.select(readers, writers, [], seconds))
 
@@ -118,36 +122,48 @@ class TlsSocket(LineSocket):
         sock.setblocking(False)
         # Guards one OpenSSL call. Never held while waiting. Leaf.
         self._tls_lock = threading.Lock()
+        self._late_error: Optional[OSError] = None  # the reader's: met behind bytes that came
 
     def recv_into(self, view: memoryview) -> int:
+        if self._late_error is not None:
+            raise self._late_error
         while True:
             try:
                 with self._tls_lock:
-                    return self._sock.recv_into(view)
+                    count = self._sock.recv_into(view)
             except ssl.SSLWantReadError:
                 direction = _READ
             except ssl.SSLWantWriteError:
                 direction = _WRITE
+            else:
+                return count if count != _TLS_RECORD else self._recv_more(view, count)
             self._wait(direction, None)
+
+    def _recv_more(self, view: memoryview, count: int) -> int:
+        """Read on after a full record: each read gives one, and each costs a turn of the reader."""
+        while len(view) - count >= _WORTH_READING:
+            try:
+                with self._tls_lock:
+                    more = self._sock.recv_into(view[count:])
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                break
+            except OSError as error:
+                self._late_error = error  # what came before it is delivered first
+                break
+            count += more
+            if more != _TLS_RECORD:
+                break
+        return count
 
     def try_send(self, data: Union[bytes, memoryview]) -> int:
         try:
             with self._tls_lock:
                 return self._sock.send(data)
-        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            return 0
-
-    def send(self, data: Union[bytes, memoryview], deadline: Deadline) -> int:
-        while True:
-            try:
-                with self._tls_lock:
-                    return self._sock.send(data)
-            except ssl.SSLWantWriteError:
-                direction = _WRITE
-            except ssl.SSLWantReadError:
-                direction = _READ
-            if not self._wait(direction, deadline.remaining()):
-                raise SendTimeout("the peer took no more data before the deadline")
+        except ssl.SSLWantWriteError:
+            self._send_needs = _WRITE
+        except ssl.SSLWantReadError:
+            self._send_needs = _READ
+        return 0
 
     def abandon(self) -> None:
         self._tls_lock = threading.Lock()

@@ -14,7 +14,7 @@ beforehand, so that it is never what is measured. Each client runs in a process 
 
 ``floor``     a blocking socket, a minimal frame parser, ``json.loads``, ``binascii``, one thread
 ``official``  the synchronous classes of the ``soniox`` package
-``plain``     soniox_sync with pybase64, orjson and wsaccel hidden from the import system
+``plain``     soniox_sync with every accelerator hidden from the import system
 ``fast``      soniox_sync with them, as the extra ``fast`` installs them
 
 In every round each client does the same work once, one client at a time, in an order that

@@ -11,7 +11,7 @@ from typing import Any, Dict, TextIO
 from tests.bench.clients.base import Client
 from tests.bench.work import WORK
 
-ACCELERATORS = ("pybase64", "orjson", "wsaccel")
+ACCELERATORS = ("pybase64", "orjson", "wsaccel", "websockets.speedups")
 
 
 def hide(*names: str) -> None:

@@ -1,0 +1,404 @@
+"""`TtsPool`: speech streams for many threads over a few connections.
+
+Lock order: the pool's lock is taken before any other and never held across I/O; what streams
+report (mostly on reader threads) takes it alone. Waiters are served in the order they came.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Optional, Union
+
+from .config import TtsStreamInput
+from .errors import (
+    ConfigurationError,
+    InputTypeError,
+    QuotaError,
+    SonioxError,
+    SonioxTimeoutError,
+    StateError,
+)
+from .protocol.tts import MAX_STREAMS, AudioChunk
+from .transport.deadline import Deadline, wait_for
+from .tts import TtsConnection
+from .tts_stream import TtsStream
+
+if TYPE_CHECKING:
+    from .speech import Speech
+
+_log = logging.getLogger("soniox_sync")
+
+# the server closes after 180 s without audio, whatever is sent (PROTOCOL 3.6): older connections
+# get no new stream, since it would race that close
+_FRESH_SEC = 150.0
+# how long close() waits for streams that still speak
+_DRAIN_SEC = 10.0
+# after 429 limit_exceeded: pause before the next stream; doubles with each refusal in a row
+_BACKOFF_SEC = 0.5
+_MAX_BACKOFF_SEC = 8.0
+# after a refusal for concurrency, so long without another until one more stream is tried
+_RELAX_SEC = 30.0
+
+Input = Union[TtsStreamInput, Mapping[str, Any]]
+
+
+class _Member:
+    """Is one connection of the pool and what is placed on it. Under the pool's lock."""
+
+    def __init__(self, connection: TtsConnection, now: float) -> None:
+        self.connection = connection
+        self.taken = 0
+        self.fresh_at = now  # opened, or spoke last
+
+
+class _Waiter:
+    """Is one caller that waits for a place."""
+
+    def __init__(self) -> None:
+        self.granted = threading.Event()
+        self.member: Optional[_Member] = None
+
+
+class _Place:
+    """Watches one stream and gives its place back once."""
+
+    def __init__(self, pool: TtsPool, member: _Member) -> None:
+        self._pool = pool
+        self._member = member
+        self._lock = threading.Lock()  # guards _given_back; leaf
+        self._given_back = False
+        self._heard = False
+
+    def heard(self, chunk: AudioChunk) -> None:
+        """Note that the connection speaks. Reader only."""
+        self._heard = True
+        self._member.fresh_at = self._pool._now()
+
+    def failed(self, error: SonioxError) -> None:
+        """Note a refusal; the place is not free yet."""
+
+    def freed(self, error: Optional[SonioxError]) -> None:
+        """Give the place back."""
+        with self._lock:
+            given_back, self._given_back = self._given_back, True
+        if not given_back:
+            self._pool._give_back(self._member, error, self._heard)
+
+
+class TtsPool:
+    """Hands out streams from a bounded set of connections. Thread-safe; a context manager.
+
+    Made by `client.realtime.tts.pool()`; opens nothing until it is asked. A stream's place is free
+    again when the server terminated it, so use streams in `with` blocks. A pool made before a
+    fork starts empty in the child.
+    """
+
+    def __init__(
+        self,
+        open_connection: Callable[[], TtsConnection],
+        *,
+        max_connections: int = 3,
+        max_streams: Optional[int] = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        # Immutable
+        self._open_connection = open_connection
+        self._max_connections = _at_least_one("max_connections", max_connections)
+        self._max_streams = self._max_connections * MAX_STREAMS
+        if max_streams is not None:
+            self._max_streams = min(self._max_streams, _at_least_one("max_streams", max_streams))
+        self._now = now
+        self._reset()
+        _pools.add(self)
+
+    def _reset(self) -> None:
+        # Guards all below. Never held across I/O.
+        self._lock = threading.Lock()
+        self._members: list[_Member] = []
+        self._waiters: deque[_Waiter] = deque()
+        self._active = 0  # streams that hold a place
+        self._idle = threading.Condition(self._lock)  # notified when a stream ends
+        self._closed = False
+        # what the account allows, learnt from refusals
+        self._allowed = self._max_streams
+        self._refusals = 0
+        self._refused_at = 0.0
+        self._pause_until = 0.0
+
+    # -- facts -----------------------------------------------------------------------------------
+
+    @property
+    def connections(self) -> int:
+        """Count the connections that stand."""
+        with self._lock:
+            return sum(member.connection.is_connected for member in self._members)
+
+    @property
+    def active_streams(self) -> int:
+        """Count the streams that hold a place."""
+        return self._active
+
+    def __repr__(self) -> str:
+        state = " closed" if self._closed else ""
+        return f"<TtsPool{state} {self._active} streams on {len(self._members)} connections>"
+
+    # -- streams ---------------------------------------------------------------------------------
+
+    def stream(
+        self, input: Optional[Input] = None, *, wait_sec: Optional[float] = None, **fields: Any
+    ) -> TtsStream:
+        """Give a new stream, on a connection with room or on a new one; else wait for a place.
+
+        Callers are served in the order they came. `wait_sec`: the longest wait for a place, `None`
+        without limit, `0` not at all; connecting comes on top. After a 429 for too many streams
+        the pool hands out fewer, and waits before the next (inside `wait_sec`). Fields are those
+        of `TtsConnection.stream`.
+
+        Raises `ConfigurationError` for missing or illegal fields, `SonioxTimeoutError` when no
+        place became free, `StateError` after `close()`, `SonioxConnectionError` when a new
+        connection cannot be made.
+        """
+        member, retired = self._take_place(Deadline(wait_sec), wait_sec)
+        try:
+            _close_aside(retired)
+            reconnects = not member.connection.is_connected
+            stream = member.connection.stream(input, wait_sec=0.0, **fields)
+            if reconnects:
+                member.fresh_at = self._now()
+        except BaseException:
+            self._give_back(member, None, False)
+            raise
+        stream._watch(_Place(self, member))
+        return stream
+
+    def speak(
+        self,
+        text: Union[str, Iterable[str]],
+        *,
+        max_quiet_sec: float = 3.0,
+        timestamps: bool = False,
+        wait_sec: Optional[float] = None,
+        **tts_input: Any,
+    ) -> Speech:
+        """Speak a text of any length, as `client.realtime.speak()` does, on this pool.
+
+        What fails because a connection was lost is made good where that is possible. `wait_sec`:
+        the longest wait for a place, each time a stream is opened.
+        """
+        from .speech.opening import (
+            PoolVoice,
+            begin_speech,
+            check_source,
+            quiet_limits,
+            read_speech_config,
+        )
+
+        check_source(text)
+        limits = quiet_limits(max_quiet_sec)
+        plan = self._open_connection()._plan()  # opens nothing; asks for the client's defaults
+        config = read_speech_config(plan.defaults, timestamps, tts_input)
+        return begin_speech(text, PoolVoice(self, wait_sec), config, limits)
+
+    def warm(self, n: int = 1) -> int:
+        """Open connections until `n` stand (at most `max_connections`); give how many do.
+
+        Blocks while connecting. Raises `SonioxConnectionError` when one cannot be made. The server
+        closes connections that nobody speaks on after 3 minutes.
+        """
+        wanted = min(_at_least_one("n", n), self._max_connections)
+        with self._lock:
+            self._check_open()
+            self._prune()
+            while len(self._members) < wanted:
+                self._add_member()
+            chosen = self._members[:wanted]
+        for member in chosen:
+            member.connection.connect()
+            member.fresh_at = self._now()
+        return self.connections
+
+    # -- places ----------------------------------------------------------------------------------
+
+    def _take_place(
+        self, deadline: Deadline, wait_sec: Optional[float]
+    ) -> tuple[_Member, list[_Member]]:
+        """Wait for a place in turn; also gives the members retired on the way, to be closed."""
+        waiter = _Waiter()
+        retired: list[_Member] = []
+        with self._lock:
+            self._check_open()
+            self._waiters.append(waiter)
+            retired += self._serve()
+        try:
+            while not waiter.granted.is_set():
+                if deadline.passed:
+                    raise SonioxTimeoutError(
+                        f"no place became free in the pool within {wait_sec} s"
+                    )
+                wait_for(waiter.granted, Deadline(self._wait_slice(deadline)))
+                with self._lock:
+                    retired += self._serve()  # the pause after a refusal may be over
+        except BaseException:
+            self._leave_queue(waiter)
+            raise
+        if waiter.member is None:
+            raise _closed()
+        return waiter.member, retired
+
+    def _wait_slice(self, deadline: Deadline) -> Optional[float]:
+        left, pause = deadline.remaining(), self._pause_until - self._now()
+        if pause <= 0:
+            return left
+        return pause if left is None else min(left, pause)
+
+    def _leave_queue(self, waiter: _Waiter) -> None:
+        with self._lock:
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
+            member = waiter.member
+        if member is not None:  # granted at the same moment
+            self._give_back(member, None, False)
+
+    def _serve(self) -> list[_Member]:
+        """Grant places to those first in line; gives what was retired. Under the lock."""
+        retired: list[_Member] = []
+        while self._waiters and self._now() >= self._pause_until:
+            if self._active >= self._allowed_now():
+                break
+            retired += self._prune()
+            member = self._choose()
+            if member is None:
+                break
+            member.taken += 1
+            self._active += 1
+            waiter = self._waiters.popleft()
+            waiter.member = member
+            waiter.granted.set()
+        return retired
+
+    def _choose(self) -> Optional[_Member]:
+        """Find the least used connection with room, or add one. Under the lock."""
+        with_room = [m for m in self._members if m.taken < MAX_STREAMS and self._is_fresh(m)]
+        if with_room:
+            return min(with_room, key=lambda member: member.taken)
+        if len(self._members) < self._max_connections:
+            return self._add_member()
+        return None
+
+    def _add_member(self) -> _Member:
+        member = _Member(self._open_connection(), self._now())
+        self._members.append(member)
+        return member
+
+    def _is_fresh(self, member: _Member) -> bool:
+        return self._now() - member.fresh_at < _FRESH_SEC
+
+    def _prune(self) -> list[_Member]:
+        """Take out idle members that are old or dead. Under the lock."""
+        gone = [m for m in self._members if not m.taken and not self._is_fresh(m)]
+        self._members = [member for member in self._members if member not in gone]
+        return gone
+
+    def _give_back(self, member: _Member, error: Optional[SonioxError], heard: bool) -> None:
+        """Free a place, learn from how its stream ended, serve who waits."""
+        with self._lock:
+            member.taken -= 1
+            self._active -= 1
+            self._learn(error, heard)
+            retired = self._serve()
+            self._idle.notify_all()
+        _close_aside(retired)
+
+    # -- the account's limits --------------------------------------------------------------------
+
+    def _learn(self, error: Optional[SonioxError], heard: bool) -> None:
+        """Hand out fewer streams after a refusal, more again later. Under the lock."""
+        now = self._now()
+        if isinstance(error, QuotaError) and error.error_type == "limit_exceeded":
+            pause = min(_BACKOFF_SEC * 2.0**self._refusals, _MAX_BACKOFF_SEC)
+            self._pause_until = now + pause * random.uniform(0.5, 1.5)
+            self._refusals += 1
+            self._refused_at = now
+            self._allowed = max(1, min(self._allowed, self._active))
+            _log.debug("! pool: refused, %d streams allowed", self._allowed)
+        elif heard:
+            self._refusals = 0
+
+    def _allowed_now(self) -> int:
+        if self._allowed < self._max_streams and self._now() - self._refused_at > _RELAX_SEC:
+            self._allowed += 1
+            self._refused_at = self._now()
+        return self._allowed
+
+    # -- end -------------------------------------------------------------------------------------
+
+    def close(self, timeout_sec: float = _DRAIN_SEC) -> None:
+        """Hand out no more streams, let the running ones end for `timeout_sec`, close everything.
+
+        Whoever waits for a place gets `StateError`. Idempotent, from any thread.
+        """
+        deadline = Deadline(timeout_sec)
+        with self._lock:
+            self._closed = True
+            waiters, self._waiters = self._waiters, deque()
+            for waiter in waiters:
+                waiter.granted.set()
+            while self._active and not deadline.passed:
+                self._idle.wait(deadline.at_most(0.2))  # in slices: Windows sees Ctrl-C between
+            members, self._members = self._members, []
+        for member in members:
+            member.connection.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise _closed()
+
+    def __enter__(self) -> TtsPool:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+
+def _closed() -> StateError:
+    return StateError("the pool was closed by close(): make a new one")
+
+
+def _at_least_one(name: str, value: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InputTypeError(f"{name}: expected an int, not {type(value).__name__}")
+    if value < 1:
+        raise ConfigurationError(f"{name}: must be at least 1")
+    return value
+
+
+def _close_aside(members: list[_Member]) -> None:
+    """Close retired connections on a thread of their own: a dead peer makes that slow."""
+
+    def close() -> None:
+        for member in members:
+            member.connection.close()
+
+    if members:
+        threading.Thread(target=close, name="soniox-pool-retire", daemon=True).start()
+
+
+_pools: weakref.WeakSet[TtsPool] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for pool in list(_pools):
+        closed = pool._closed
+        pool._reset()  # the connections are the parent's; its streams end there
+        pool._closed = closed
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,0 +1,135 @@
+"""What a transcription sends: pieces, streams at a pace, a thread that feeds. API 4."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from peers import BINARY, WAIT, RawPeer, Task, eventually
+from servers import (
+    RAW,
+    client_for,
+    finished,
+    goodbye,
+    raised_by,
+    result,
+    stt_line,
+    token,
+)
+
+from soniox_sync.errors import (
+    SonioxConnectionError,
+)
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_audio_may_be_any_bytes_like_object(raw_peer: RawPeer, kind: Any) -> None:
+    """bytes, bytearray and memoryview are sent as they are; zero-length pieces are dropped."""
+    with stt_line(raw_peer) as (session, line):
+        session.send_audio(kind(b""))
+        session.send_audio(kind(b"\1\2\3\4"))
+        session.send_audio(kind(b""))
+        session.send_stream([kind(b""), kind(b"\5\6")])
+        session.keep_alive()
+        got = [line.recv_frame() for _ in range(3)]
+        assert [(g.opcode, g.payload) for g in got[:2]] == [
+            (BINARY, b"\1\2\3\4"),
+            (BINARY, b"\5\6"),
+        ]
+        assert got[2].json == {"type": "keepalive"}
+
+
+def test_a_large_piece_arrives_whole(raw_peer: RawPeer) -> None:
+    """A megabyte in one call arrives byte for byte, in however many messages."""
+    data = bytes(range(256)) * 4096
+    with stt_line(raw_peer) as (session, line):
+        sending = Task(lambda: session.send_audio(data))
+        got = b""
+        while len(got) < len(data):
+            part = line.recv_frame()
+            assert part.opcode == BINARY
+            assert part.payload
+            got += part.payload
+        sending.result()
+        assert got == data
+
+
+def test_send_stream_keeps_a_pace(raw_peer: RawPeer) -> None:
+    """With `pace_sec` chunks go out one by one on a schedule, and the end after the last."""
+    arrivals: list[Any] = []
+    with stt_line(raw_peer) as (session, line):
+        sending = Task(
+            lambda: session.send_stream([b"\1", b"\2", b"\3"], pace_sec=0.02, finish=True)
+        )
+        got = [line.recv_message() for _ in range(4)]
+        arrivals = [g.payload for g in got]
+        line.send(finished(), goodbye())
+        sending.result()
+    assert arrivals == [b"\1", b"\2", b"\3", b""]
+
+
+def test_a_paced_source_stops_when_the_session_does(raw_peer: RawPeer) -> None:
+    """A sender that waits for its next chunk's moment wakes when the session ends."""
+    with stt_line(raw_peer) as (session, line):
+        sending = Task(lambda: session.send_stream(iter([b"\1"] * 10), pace_sec=600))
+        assert line.recv_message().payload == b"\1"
+        line.reset()
+        with pytest.raises(SonioxConnectionError):
+            sending.result()
+
+
+def test_start_sending_feeds_from_a_thread_of_its_own(raw_peer: RawPeer) -> None:
+    """`start_sending` returns at once, feeds in order, ends the audio; `join` waits for that."""
+    gate = threading.Event()
+
+    def chunks() -> Iterator[bytes]:
+        yield b"\1"
+        gate.wait(WAIT)
+        yield b"\2"
+
+    with stt_line(raw_peer) as (session, line):
+        handle = session.start_sending(chunks(), finish=True)
+        assert line.recv_message().payload == b"\1"
+        assert handle.join(0) is False
+        gate.set()
+        assert [line.recv_message().payload for _ in range(2)] == [b"\2", b""]
+        assert handle.join(WAIT) is True
+        line.send(result(token("x")), finished(), goodbye())
+        assert [event.kind for event in session] == ["result", "finished"]
+
+
+def test_a_failed_source_surfaces_in_the_iterator(raw_peer: RawPeer) -> None:
+    """An exception of the audio source ends the session and comes out of iteration as it is."""
+    error = LookupError("the microphone went away")
+
+    def chunks() -> Iterator[bytes]:
+        yield b"\1"
+        eventually(lambda: len(heard) == 1)
+        raise error
+
+    heard: list[str] = []
+    with stt_line(raw_peer) as (session, line):
+        handle = session.start_sending(chunks(), finish=True)
+        assert line.recv_message().payload == b"\1"
+        line.send(result(token("before")))
+        events = iter(session)
+        heard.append(next(events).text)
+        assert raised_by(lambda: next(events)) is error
+        assert handle.join(WAIT)
+        assert handle.error is error
+        assert raised_by(session.finish) is error
+        assert session.state == "error"
+        assert line.recv_to_end() == b""  # no end of audio: nothing truncated looks complete
+    assert heard == ["before"]
+
+
+def test_a_start_message_is_json_of_utf8(raw_peer: RawPeer) -> None:
+    """Text beyond ASCII in the configuration arrives as UTF-8."""
+    session = client_for(raw_peer.url).realtime.stt(**RAW, context={"terms": ["Zoë", "東京"]})
+    with raw_peer.line() as line:
+        payload = line.recv_message().payload
+        assert json.loads(payload.decode("utf-8"))["context"]["terms"] == ["Zoë", "東京"]
+    session.close()

@@ -1,0 +1,104 @@
+"""One switch ends any number of calls, once."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+import pytest
+from peers import Task
+
+from soniox_sync import AbortError, CancelToken
+
+
+def test_token_starts_open() -> None:
+    """A new token is not cancelled, has no reason and stops nothing."""
+    token = CancelToken()
+    assert (token.cancelled, token.reason) == (False, None)
+    token.raise_if_cancelled()
+    assert token.wait(0) is False
+    assert repr(token) == "<CancelToken open>"
+
+
+def test_cancel_is_for_once() -> None:
+    """The first cancel decides: its reason stays, callbacks run once."""
+    token, calls = CancelToken(), []
+    token.on_cancel(lambda: calls.append(1))
+    token.cancel("enough")
+    token.cancel("another")
+    assert (token.cancelled, token.reason, calls) == (True, "enough", [1])
+    with pytest.raises(AbortError, match="enough"):
+        token.raise_if_cancelled()
+    assert repr(token) == "<CancelToken cancelled>"
+
+
+def test_cancel_wakes_waiters() -> None:
+    """Whoever waits on a token comes back True when it is cancelled."""
+    token = CancelToken()
+    waiters = [Task(lambda: token.wait()) for _ in range(3)]
+    token.cancel()
+    assert [waiter.result() for waiter in waiters] == [True] * 3
+
+
+def test_late_callback_runs_at_once() -> None:
+    """A callback registered after the cancel runs in the caller, immediately."""
+    token, threads = CancelToken(), []
+    token.cancel()
+    undo = token.on_cancel(lambda: threads.append(threading.current_thread()))
+    assert threads == [threading.current_thread()]
+    undo()
+
+
+def test_undone_callback_stays_silent() -> None:
+    """An undone callback is not called; undoing twice or late is legal."""
+    token, calls = CancelToken(), []
+    undo = token.on_cancel(lambda: calls.append("undone"))
+    token.on_cancel(lambda: calls.append("kept"))
+    undo()
+    undo()
+    token.cancel()
+    undo()
+    assert calls == ["kept"]
+
+
+def test_failing_callback_does_not_stop_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    """An exception in a callback is logged; cancel() returns and the others run."""
+    token, calls = CancelToken(), []
+
+    def fail() -> None:
+        raise ValueError("a callback of the test")
+
+    token.on_cancel(fail)
+    token.on_cancel(lambda: calls.append(1))
+    with caplog.at_level(logging.ERROR, "soniox_sync"):
+        token.cancel()
+    assert calls == [1]
+    assert "a callback of the test" in caplog.text
+
+
+def test_callback_may_use_the_token() -> None:
+    """A callback may ask, cancel again and register more; nothing deadlocks."""
+    token, calls = CancelToken(), []
+
+    def callback() -> None:
+        token.cancel()
+        token.on_cancel(lambda: calls.append(token.cancelled))
+
+    token.on_cancel(callback)
+    Task(token.cancel).result()
+    assert calls == [True]
+
+
+def test_racing_cancels_run_callbacks_once() -> None:
+    """Many threads that cancel at once run each callback exactly once."""
+    for _ in range(50):
+        token, calls, barrier = CancelToken(), [], threading.Barrier(4)
+        token.on_cancel(lambda calls=calls: calls.append(1))
+
+        def cancel(token: CancelToken = token, barrier: threading.Barrier = barrier) -> None:
+            barrier.wait()
+            token.cancel()
+
+        for task in [Task(cancel) for _ in range(4)]:
+            task.result()
+        assert calls == [1]
