@@ -11,7 +11,8 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, Optional
 
@@ -38,8 +39,7 @@ def run(argv: Optional[Sequence[str]] = None) -> int:
     except SystemExit as stop:  # argparse has printed help, version or what is wrong
         return stop.code if isinstance(stop.code, int) else USAGE
     console = Console()
-    _set_up_logging(args.verbose, console)
-    with Interrupts() as interrupts:
+    with _logging(args.verbose, console), Interrupts() as interrupts:
         console.interrupts = interrupts
         try:
             _module(args.command).run(args, console)
@@ -110,14 +110,22 @@ def _module(name: str) -> Any:
     return import_module(f".commands.{name}", __package__)
 
 
-def _set_up_logging(verbose: int, console: Console) -> None:
-    if verbose:
-        handler = logging.StreamHandler(console.stderr)
-        handler.setFormatter(logging.Formatter("%(name)s %(threadName)s %(message)s"))
-        logger = logging.getLogger("soniox_sync")
-        # one handler, however often `main` runs in this process
-        logger.handlers = [handler]
-        logger.setLevel(logging.DEBUG if verbose > 1 else logging.INFO)
+@contextmanager
+def _logging(verbose: int, console: Console) -> Iterator[None]:
+    """Show the library's log for one command; a program that calls `main` keeps its own set-up."""
+    if not verbose:
+        yield
+        return
+    logger = logging.getLogger("soniox_sync")
+    level, handler = logger.level, logging.StreamHandler(console.stderr)
+    handler.setFormatter(logging.Formatter("%(name)s %(threadName)s %(message)s"))
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG if verbose > 1 else logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
 
 
 def _report(error: BaseException, verbose: int, console: Console) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import queue
 import signal
 import threading
 from collections.abc import Iterator
@@ -9,11 +11,17 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Callable, Optional
 
+from ..errors import SonioxError
+
 __all__ = ["Interrupts"]
+
+log = logging.getLogger("soniox_sync.cli")
+
+Step = Callable[[], object]
 
 
 class Interrupts:
-    """Turns SIGINT into a call of `graceful`'s function, else into KeyboardInterrupt.
+    """Turns SIGINT into the steps of `graceful`, else into KeyboardInterrupt.
 
     As a context manager it takes the signal over, and gives it back at the end. Does nothing
     outside of the main thread, and where the signal is ignored (as under `nohup`).
@@ -21,7 +29,9 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.interrupted = False
-        self._stop: Optional[Callable[[], object]] = None
+        # Main thread only, where signal handlers run as well
+        self._steps: list[Step] = []
+        self._due: queue.SimpleQueue[Optional[Step]] = queue.SimpleQueue()
         self._before: Any = None
 
     def __enter__(self) -> Interrupts:
@@ -38,21 +48,43 @@ class Interrupts:
             self._before = None
 
     @contextmanager
-    def graceful(self, stop: Callable[[], object]) -> Iterator[None]:
-        """Let the first Ctrl-C inside call `stop`, which must not block, and go on.
+    def graceful(self, *steps: Step) -> Iterator[None]:
+        """Let the first Ctrl-C inside take the first step, the second the next, and go on.
 
-        It runs between two steps of the main thread, so it may take only locks that the main
-        thread never holds. A second Ctrl-C raises KeyboardInterrupt.
+        When no step is left, Ctrl-C raises KeyboardInterrupt. Each step runs on a thread of its
+        own and may block; what it raises is logged, so it should surface elsewhere.
         """
-        self._stop = stop
+        due: queue.SimpleQueue[Optional[Step]] = queue.SimpleQueue()
+        runner = threading.Thread(
+            target=_take_steps, args=(due,), name="soniox-interrupt", daemon=True
+        )
+        runner.start()
+        self._due, self._steps = due, list(steps)
         try:
             yield
         finally:
-            self._stop = None
+            self._steps = []
+            due.put(None)
+            runner.join()
 
     def _handle(self, signum: int, frame: Optional[FrameType]) -> None:
+        # It may have interrupted the main thread anywhere, so it takes no lock and starts no
+        # thread: SimpleQueue.put alone is made for that.
         self.interrupted = True
-        stop, self._stop = self._stop, None
-        if stop is None:
+        if not self._steps:
             raise KeyboardInterrupt
-        stop()
+        self._due.put(self._steps.pop(0))
+
+
+def _take_steps(due: queue.SimpleQueue[Optional[Step]]) -> None:
+    while (step := due.get()) is not None:
+        threading.Thread(target=_take, args=(step,), name="soniox-step", daemon=True).start()
+
+
+def _take(step: Step) -> None:
+    try:
+        step()
+    except SonioxError as error:
+        log.debug("! after Ctrl-C: %s", error)  # the main thread meets it, too
+    except Exception:  # noqa: BLE001 - a thread's top: logged
+        log.exception("! stopping after Ctrl-C failed")
