@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from .protocol.tokens import Result, SttEvent, Token
     from .protocol.tts import AudioChunk
     from .recording import ReconnectingEvent, Recording
+    from .slng import SlngClient
     from .sources import (
         AudioSource,
         AudioSourceHandlers,
@@ -81,7 +82,6 @@ if TYPE_CHECKING:
         PermissionResult,
         PipeSource,
     )
-    from .slng import SlngClient
     from .speech import Speech, SpeechMetrics
     from .stt import SttSession
     from .transcript import Transcript

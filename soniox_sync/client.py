@@ -29,6 +29,7 @@ from .config import (
     safe_url,
 )
 from .errors import ConfigurationError, InputTypeError
+from .rest.namespaces import Namespaces
 from .tls import TlsSettings, Verify
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from .protocol.dialects import TtsDialect
     from .recording import Recording
     from .recording_setup import RecordingOptions, SessionConfig
+    from .rest.http import HttpSettings
     from .sources.base import AudioSource
     from .speech import Speech
     from .stt import SessionObserver, SttSession
@@ -61,7 +63,7 @@ _FLAT = (
 )
 
 
-class SonioxClient:
+class SonioxClient(Namespaces):
     """Holds key, region and defaults, and makes sessions and streams. Cheap; share one.
 
     Opens and starts nothing by itself. Thread-safe: everything it makes has its own connection.
@@ -142,7 +144,12 @@ class SonioxClient:
         return self._realtime
 
     def close(self) -> None:
-        """Release what the client itself holds; what it made lives on. Idempotent."""
+        """Release what the client itself holds, its HTTP connections; what it made lives on.
+
+        HTTP calls under way end with `AbortError`, later ones raise `StateError`. Idempotent,
+        legal from any thread.
+        """
+        self._http_layer.close()
 
     def __enter__(self) -> SonioxClient:
         return self
@@ -153,6 +160,19 @@ class SonioxClient:
     def __repr__(self) -> str:
         where = "config callable" if callable(self._config) else self._resolved_static().stt_ws_url
         return f"<SonioxClient {safe_url(where)}>"
+
+    def _http_settings(self) -> HttpSettings:
+        from .rest.http import HttpSettings
+
+        return HttpSettings(
+            self._resolve,
+            self._tls,
+            USER_AGENT,
+            timeout_sec=self._timeout,
+            max_retries=self._max_retries,
+            proxy=self._proxy,
+            session=self._http_session,
+        )
 
     # -- one connection's settings ---------------------------------------------------------------
 

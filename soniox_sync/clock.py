@@ -113,6 +113,43 @@ class Clock:
             return None
 
 
+class IdleTimer:
+    """Calls `act` when nothing happened for `interval` seconds since `last()`; repeats.
+
+    Runs on the clock thread; `act` must not block.
+    """
+
+    def __init__(
+        self, clock: Clock, interval: float, last: Callable[[], float], act: Callable[[], None]
+    ) -> None:
+        self._clock = clock
+        self._interval = interval
+        self._last = last
+        self._act = act
+        self._stopped = False
+        self._timer = clock.call_later(interval, self._tick)
+
+    def _tick(self) -> None:
+        if self._was_cancelled():
+            return
+        now = self._clock.now()
+        due = self._last() + self._interval
+        if due <= now:
+            self._act()
+            due = now + self._interval
+        self._timer = timer = self._clock.call_at(due, self._tick)
+        if self._was_cancelled():  # meanwhile: then it cancelled the timer before this one
+            timer.cancel()
+
+    def _was_cancelled(self) -> bool:
+        return self._stopped
+
+    def cancel(self) -> None:
+        """End the repetition; legal from any thread, more than once."""
+        self._stopped = True
+        self._timer.cancel()
+
+
 process_clock = Clock()
 
 if hasattr(os, "register_at_fork"):

@@ -25,7 +25,7 @@ from typing import Callable, NoReturn, Optional, Protocol
 
 from .cancel import CancelToken
 from .censor import Censor
-from .clock import Clock, Timer, process_clock
+from .clock import Clock, IdleTimer, Timer, process_clock
 from .errors import ConnectTimeoutError, SonioxConnectionError, SonioxError, fresh
 from .transport.connect import Target, open_socket
 from .transport.deadline import Deadline, wait_for
@@ -82,43 +82,6 @@ class _Phase(enum.Enum):
     OPEN = "open"
     CLOSING = "closing"  # our side asked for the end
     CLOSED = "closed"
-
-
-class IdleTimer:
-    """Calls `act` when nothing happened for `interval` seconds since `last()`; repeats.
-
-    Runs on the clock thread; `act` must not block.
-    """
-
-    def __init__(
-        self, clock: Clock, interval: float, last: Callable[[], float], act: Callable[[], None]
-    ) -> None:
-        self._clock = clock
-        self._interval = interval
-        self._last = last
-        self._act = act
-        self._stopped = False
-        self._timer = clock.call_later(interval, self._tick)
-
-    def _tick(self) -> None:
-        if self._was_cancelled():
-            return
-        now = self._clock.now()
-        due = self._last() + self._interval
-        if due <= now:
-            self._act()
-            due = now + self._interval
-        self._timer = timer = self._clock.call_at(due, self._tick)
-        if self._was_cancelled():  # meanwhile: then it cancelled the timer before this one
-            timer.cancel()
-
-    def _was_cancelled(self) -> bool:
-        return self._stopped
-
-    def cancel(self) -> None:
-        """End the repetition; legal from any thread, more than once."""
-        self._stopped = True
-        self._timer.cancel()
 
 
 class Connection:

@@ -6,9 +6,7 @@ report (mostly on reader threads) takes it alone. Waiters are served in the orde
 
 from __future__ import annotations
 
-import logging
 import os
-import random
 import threading
 import time
 import weakref
@@ -25,6 +23,7 @@ from .errors import (
     SonioxTimeoutError,
     StateError,
 )
+from .pool_allowance import Allowance
 from .protocol.tts import MAX_STREAMS, AudioChunk
 from .transport.deadline import Deadline, wait_for
 from .tts import TtsConnection
@@ -33,18 +32,11 @@ from .tts_stream import TtsStream
 if TYPE_CHECKING:
     from .speech import Speech
 
-_log = logging.getLogger("soniox_sync")
-
 # the server closes after 180 s without audio, whatever is sent (PROTOCOL 3.6): older connections
 # get no new stream, since it would race that close
 _FRESH_SEC = 150.0
 # how long close() waits for streams that still speak
 _DRAIN_SEC = 10.0
-# after 429 limit_exceeded: pause before the next stream; doubles with each refusal in a row
-_BACKOFF_SEC = 0.5
-_MAX_BACKOFF_SEC = 8.0
-# after a refusal for concurrency, so long without another until one more stream is tried
-_RELAX_SEC = 30.0
 
 Input = Union[TtsStreamInput, Mapping[str, Any]]
 
@@ -82,14 +74,16 @@ class _Place:
         self._member.fresh_at = self._pool._now()
 
     def failed(self, error: SonioxError) -> None:
-        """Note a refusal; the place is not free yet."""
+        """Note a refusal at once; the place is free when the server has terminated the stream."""
+        if _is_refusal(error):
+            self._pool._refused()
 
     def freed(self, error: Optional[SonioxError]) -> None:
         """Give the place back."""
         with self._lock:
             given_back, self._given_back = self._given_back, True
         if not given_back:
-            self._pool._give_back(self._member, error, self._heard)
+            self._pool._give_back(self._member, heard=self._heard)
 
 
 class TtsPool:
@@ -126,11 +120,7 @@ class TtsPool:
         self._active = 0  # streams that hold a place
         self._idle = threading.Condition(self._lock)  # notified when a stream ends
         self._closed = False
-        # what the account allows, learnt from refusals
-        self._allowed = self._max_streams
-        self._refusals = 0
-        self._refused_at = 0.0
-        self._pause_until = 0.0
+        self._allowance = Allowance(self._max_streams)
 
     # -- facts -----------------------------------------------------------------------------------
 
@@ -173,7 +163,7 @@ class TtsPool:
             if reconnects:
                 member.fresh_at = self._now()
         except BaseException:
-            self._give_back(member, None, False)
+            self._give_back(member, heard=False)
             raise
         stream._watch(_Place(self, member))
         return stream
@@ -253,7 +243,7 @@ class TtsPool:
         return waiter.member, retired
 
     def _wait_slice(self, deadline: Deadline) -> Optional[float]:
-        left, pause = deadline.remaining(), self._pause_until - self._now()
+        left, pause = deadline.remaining(), self._allowance.pause_until - self._now()
         if pause <= 0:
             return left
         return pause if left is None else min(left, pause)
@@ -264,14 +254,12 @@ class TtsPool:
                 self._waiters.remove(waiter)
             member = waiter.member
         if member is not None:  # granted at the same moment
-            self._give_back(member, None, False)
+            self._give_back(member, heard=False)
 
     def _serve(self) -> list[_Member]:
         """Grant places to those first in line; gives what was retired. Under the lock."""
         retired: list[_Member] = []
-        while self._waiters and self._now() >= self._pause_until:
-            if self._active >= self._allowed_now():
-                break
+        while self._waiters and self._allowance.permits(self._active, self._now()):
             retired += self._prune()
             member = self._choose()
             if member is None:
@@ -306,36 +294,21 @@ class TtsPool:
         self._members = [member for member in self._members if member not in gone]
         return gone
 
-    def _give_back(self, member: _Member, error: Optional[SonioxError], heard: bool) -> None:
-        """Free a place, learn from how its stream ended, serve who waits."""
+    def _give_back(self, member: _Member, *, heard: bool) -> None:
+        """Free a place and serve who waits."""
         with self._lock:
             member.taken -= 1
             self._active -= 1
-            self._learn(error, heard)
+            if heard:
+                self._allowance.spoke()
             retired = self._serve()
             self._idle.notify_all()
         _close_aside(retired)
 
-    # -- the account's limits --------------------------------------------------------------------
-
-    def _learn(self, error: Optional[SonioxError], heard: bool) -> None:
-        """Hand out fewer streams after a refusal, more again later. Under the lock."""
-        now = self._now()
-        if isinstance(error, QuotaError) and error.error_type == "limit_exceeded":
-            pause = min(_BACKOFF_SEC * 2.0**self._refusals, _MAX_BACKOFF_SEC)
-            self._pause_until = now + pause * random.uniform(0.5, 1.5)
-            self._refusals += 1
-            self._refused_at = now
-            self._allowed = max(1, min(self._allowed, self._active))
-            _log.debug("! pool: refused, %d streams allowed", self._allowed)
-        elif heard:
-            self._refusals = 0
-
-    def _allowed_now(self) -> int:
-        if self._allowed < self._max_streams and self._now() - self._refused_at > _RELAX_SEC:
-            self._allowed += 1
-            self._refused_at = self._now()
-        return self._allowed
+    def _refused(self) -> None:
+        """Learn that the account allows no more streams than there are."""
+        with self._lock:
+            self._allowance.refused(self._active, self._now())
 
     # -- end -------------------------------------------------------------------------------------
 
@@ -365,6 +338,10 @@ class TtsPool:
 
     def __exit__(self, *exc_info: object) -> None:
         self.close()
+
+
+def _is_refusal(error: SonioxError) -> bool:
+    return isinstance(error, QuotaError) and error.error_type == "limit_exceeded"
 
 
 def _closed() -> StateError:

@@ -9,13 +9,11 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Iterator
 from typing import Any, Callable, Optional
 
 from .cancel import CancelToken
 from .clock import Clock, process_clock
 from .config import SttConfig
-from .delivery import CallbackWorker, Delivery, Emitter, Handler
 from .errors import (
     AbortError,
     SonioxConnectionError,
@@ -25,9 +23,10 @@ from .errors import (
     fresh,
 )
 from .protocol.recorder_actions import Announce, RecorderSettings, RecordingState
-from .protocol.tokens import Result, SttEvent
+from .protocol.tokens import SttEvent
 from .recording_runtime import MakeSession, RecordingRuntime
 from .sources.base import AudioSource
+from .stt_outlet import SttOutlet
 from .transcript import Transcript
 from .transport.deadline import Deadline, wait_for
 
@@ -51,7 +50,6 @@ _EVENTS = (
     "state_change",
     "token",
 )
-_DATA_EVENTS = ("result", "token")
 
 
 class ReconnectingEvent:
@@ -74,13 +72,19 @@ class ReconnectingEvent:
         return f"<ReconnectingEvent {self.attempt}/{self.max_attempts} in {self.delay_sec:.3g} s>"
 
 
-class Recording:
+class Recording(SttOutlet):
     """Transcribes a source until it ends or `stop()` is called. Made by `client.realtime.record`.
 
     Iterating gives `SttEvent`s on one clock, every final token once, whatever happens to the lines
     underneath (with `auto_reconnect`); it ends normally only after the last word is final. Safe
     from any thread. As a context manager: leaving normally stops and drains, leaving by an
-    exception cancels. Source: Soniox docs stt/rt, PROTOCOL 2, 9 (RecordOptions).
+    exception cancels.
+
+    Events for `on()`: `"result"` (Result), `"token"` (Token), `"endpoint"`, `"finalized"`,
+    `"finished"`, `"connected"`, `"error"` (exception), `"state_change"` (mapping: old_state,
+    new_state, reason), `"reconnecting"` (`ReconnectingEvent`), `"reconnected"` (mapping: attempt,
+    replayed_ms, lost_ms), `"session_restart"` (mapping: reset_transcript), `"source_muted"`,
+    `"source_unmuted"`. Source: Soniox docs stt/rt, PROTOCOL 2, 9 (RecordOptions).
     """
 
     def __init__(
@@ -95,12 +99,12 @@ class Recording:
         reset_transcript_on_reconnect: bool = False,
         clock: Clock = process_clock,
     ) -> None:
+        super().__init__(
+            _EVENTS, ("finished", "error"), max_buffered_events, "soniox-callback-recording"
+        )
         # Immutable
         self._cancel_token = cancel
         self._reset_transcript = reset_transcript_on_reconnect
-        self._worker = CallbackWorker("soniox-callback-recording")
-        self._events = Emitter(_EVENTS, self._worker, final=("finished", "error"))
-        self._delivery: Delivery[SttEvent] = Delivery(max_buffered_events, "events")
         self._runtime = RecordingRuntime(source, config, make_session, settings, self, clock)
         self._recorder = self._runtime.recorder
         # Under the runtime's lock
@@ -215,85 +219,18 @@ class Recording:
         finally:
             self.close()
 
-    # -- results ---------------------------------------------------------------------------------
-
-    def __iter__(self) -> Iterator[SttEvent]:
-        """Iterate over events as they arrive; ends after the `"finished"` one.
-
-        Raises the error that ended the recording, after everything received before it.
-        """
-        self._delivery.start_pulling()
-        return self._pull()
-
-    def _pull(self) -> Iterator[SttEvent]:
-        take, forever = self._delivery.take, Deadline(None)
-        while True:
-            event = take(forever, "result")
-            if event is None:
-                return
-            yield event
-
-    def results(self) -> Iterator[Result]:
-        """Iterate over the `Result`s only, the `finished` one last; ends and raises like `iter`."""
-        self._delivery.start_pulling()
-        return (event.result for event in self._pull() if event.kind in ("result", "finished"))
-
-    def on(self, event: str, handler: Handler) -> Recording:
-        """Call `handler` at each `event`; gives the recording back.
-
-        `"result"` (Result), `"token"` (Token), `"endpoint"`, `"finalized"`, `"finished"`,
-        `"connected"`, `"error"` (exception), `"state_change"` (mapping: old_state, new_state,
-        reason), `"reconnecting"` (`ReconnectingEvent`), `"reconnected"` (mapping: attempt,
-        replayed_ms, lost_ms), `"session_restart"` (mapping: reset_transcript), `"source_muted"`,
-        `"source_unmuted"`. Handlers run on the recording's callback thread, in order. One for
-        results or tokens takes them from then on; iterating raises `StateError` after it.
-        """
-        return self._register(event, handler, once=False)
-
-    def once(self, event: str, handler: Handler) -> Recording:
-        """Call `handler` at the next `event` only."""
-        return self._register(event, handler, once=True)
-
-    def off(self, event: str, handler: Optional[Handler] = None) -> Recording:
-        """Forget a handler, or all of `event`."""
-        self._events.off(event, handler)
-        return self
-
-    def _register(self, event: str, handler: Handler, once: bool) -> Recording:
-        self._events.on(event, handler, once=once)
-        if event in _DATA_EVENTS:
-            try:
-                self._delivery.push_to(self._push, self._worker)
-            except SonioxError:
-                self._events.off(event, handler)
-                raise
-        return self
-
-    def _push(self, event: SttEvent) -> None:
-        if event.kind == "result":
-            self._events.run("result", event.result)
-            if self._events.has("token"):
-                for token in event.result.tokens:
-                    self._events.run("token", token)
-        elif not event.told:
-            self._events.run(event.kind)
-
     # -- called by the runtime -------------------------------------------------------------------
 
-    def deliver(self, event: SttEvent) -> bool:
+    def _deliver(self, event: SttEvent) -> bool:
         """Queue one event. For the runtime, under its lock."""
         self._transcript.add_event(event)
-        live = event.kind != "result" and not self._delivery.is_pushed
-        if live and self._events.has(event.kind):
-            event.told = True
-            self._events.emit(event.kind)
-        return self._delivery.put(event, 1)
+        return self._offer(event)
 
-    def overflow(self) -> SonioxError:
+    def _overflow(self) -> SonioxError:
         """Make the error for events that nobody consumed. For the runtime."""
         return self._delivery.overflow()
 
-    def emit(self, kind: str, payload: Any) -> None:
+    def _emit(self, kind: str, payload: Any) -> None:
         """Let handlers know. For the runtime, under its lock."""
         if kind == "session_restart":
             if self._reset_transcript:
@@ -304,7 +241,7 @@ class Recording:
         else:
             self._events.emit(kind, payload)
 
-    def ask_reconnect(self, action: Announce, answered: Callable[[bool], None]) -> bool:
+    def _ask_reconnect(self, action: Announce, answered: Callable[[bool], None]) -> bool:
         """Run the `reconnecting` handlers, then answer. For the runtime."""
         if not self._events.has("reconnecting"):
             return False
@@ -313,7 +250,7 @@ class Recording:
         self._worker.post(lambda: answered(event.default_prevented))
         return True
 
-    def ended(self, error: Optional[BaseException]) -> None:
+    def _ended(self, error: Optional[BaseException]) -> None:
         """Let everybody meet the end. For the runtime."""
         self._error = error
         if self._forget_cancel is not None:
@@ -330,9 +267,7 @@ class Recording:
             code="forked",
         )
         was_over = self.state.is_over
-        self._delivery.renew_locks()
-        self._events.renew_locks()
-        self._worker.renew_locks()
+        self._renew_locks()
         self._runtime.orphan()
         if not was_over:
             self._error = error

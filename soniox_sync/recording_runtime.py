@@ -53,19 +53,19 @@ _SLICE_SEC = 0.2 if os.name == "nt" else None
 class Listener(Protocol):
     """Is told what happens. All but the last two come under the recording's lock: no waiting."""
 
-    def deliver(self, event: SttEvent) -> bool:
+    def _deliver(self, event: SttEvent) -> bool:
         """Take one event for the user; False when nobody consumes and its queue is full."""
 
-    def overflow(self) -> SonioxError:
+    def _overflow(self) -> SonioxError:
         """Make the error for a queue that is full."""
 
-    def emit(self, kind: str, payload: Any) -> None:
+    def _emit(self, kind: str, payload: Any) -> None:
         """Take news: a name of an event and what it carries."""
 
-    def ask_reconnect(self, action: Announce, answered: Callable[[bool], None]) -> bool:
+    def _ask_reconnect(self, action: Announce, answered: Callable[[bool], None]) -> bool:
         """Have the user's handlers decide; False when there are none to ask."""
 
-    def ended(self, error: Optional[BaseException]) -> None:
+    def _ended(self, error: Optional[BaseException]) -> None:
         """Learn that all is over. The pump's last act."""
 
 
@@ -120,8 +120,8 @@ class RecordingRuntime:
         return AudioSourceHandlers(
             on_data=self._on_data,
             on_error=self._on_source_error,
-            on_muted=lambda: self._listener.emit("source_muted", None),
-            on_unmuted=lambda: self._listener.emit("source_unmuted", None),
+            on_muted=lambda: self._listener._emit("source_muted", None),
+            on_unmuted=lambda: self._listener._emit("source_unmuted", None),
             on_end=self._on_source_end,
             on_restart=self._on_source_restart,
         )
@@ -148,9 +148,9 @@ class RecordingRuntime:
         while recorder.notices:
             kind, payload = recorder.notices.pop(0)
             if kind != "event":
-                self._listener.emit(kind, payload)
-            elif not self._listener.deliver(payload):
-                recorder.fail(self._listener.overflow())
+                self._listener._emit(kind, payload)
+            elif not self._listener._deliver(payload):
+                recorder.fail(self._listener._overflow())
         self.news.notify_all()
 
     # -- the source's thread ---------------------------------------------------------------------
@@ -342,7 +342,7 @@ class RecordingRuntime:
     def _announce(self, action: Announce) -> None:
         """Let the handlers of `reconnecting` decide; a stop or cancel meanwhile cuts it short."""
         self._answer = None
-        if self._listener.ask_reconnect(action, self._answered):
+        if self._listener._ask_reconnect(action, self._answered):
             with self.news:
                 while self._answer is None and self.recorder.state is RecordingState.RECONNECTING:
                     self.news.wait()
@@ -368,7 +368,7 @@ class RecordingRuntime:
             self.end_source()
         except Exception:  # noqa: BLE001 - foreign code at a thread's top: logged
             _log.exception("! stopping the audio source failed")
-        self._listener.ended(error)
+        self._listener._ended(error)
         self.over.set()
 
     # -- fork ------------------------------------------------------------------------------------

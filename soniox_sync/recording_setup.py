@@ -20,7 +20,7 @@ from .sources import AudioSource, MicrophoneSource, as_source
 from .stt import SessionObserver, SttSession
 
 if TYPE_CHECKING:
-    from .client import SonioxClient
+    from .host import RealtimeHost
 
 SessionConfig = Union[
     SttConfig,
@@ -98,7 +98,7 @@ def source_for(source: Any, pace: Union[bool, float, None], options: dict[str, A
 
 
 def make_recording(
-    client: SonioxClient,
+    client: RealtimeHost,
     source: Optional[AudioSource],
     config: SessionConfig,
     session_options: Union[SttSessionOptions, Mapping[str, Any], None],
@@ -116,6 +116,7 @@ def make_recording(
         else SttSessionOptions.coerce(session_options)
     )
     first = _with_format(_merged(client, config), source)
+    options = client._recording_options(options, first)
     if cancel is not None:
         cancel.raise_if_cancelled()
 
@@ -137,7 +138,7 @@ def make_recording(
     )
 
 
-def _merged(client: SonioxClient, config: SessionConfig) -> SttConfig:
+def _merged(client: RealtimeHost, config: SessionConfig) -> SttConfig:
     """Lay the config over the client's defaults; asks a callable with the addresses resolved."""
     resolved = client._addresses("transcribe_websocket")
     if callable(config):

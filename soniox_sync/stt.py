@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Callable, Optional, Protocol, Union
 
 from .cancel import CancelToken
-from .clock import Clock, process_clock
+from .clock import Clock, IdleTimer, process_clock
 from .config import SttConfig, SttSessionOptions
-from .connection import Connection, IdleTimer, LineEnd
-from .delivery import CallbackWorker, Delivery, Emitter, Handler
+from .connection import Connection, LineEnd
 from .errors import (
     ConfigurationError,
     InputTypeError,
@@ -30,6 +29,7 @@ from .protocol.messages import malformed
 from .protocol.states import STT, SttSessionState, SttStep, step
 from .protocol.stt import SttReceiver
 from .protocol.tokens import Result, SttEvent
+from .stt_outlet import SttOutlet
 from .stt_sending import SendHandle, audio_frames, send_paced
 from .transport.connect import Target
 from .transport.deadline import Deadline, patience, wait_for
@@ -59,7 +59,6 @@ _EVENTS = (
     "error",
     "state_change",
 )
-_DATA_EVENTS = ("result", "token")
 # happen once; a session is handed out connected, so handlers may come later than they
 _ONCE = ("connected", "finished", "disconnected", "error")
 
@@ -74,13 +73,17 @@ class SessionObserver(Protocol):
         """Learn once that the session ended, `None` after `finished`; from any thread."""
 
 
-class SttSession:
+class SttSession(SttOutlet):
     """Transcribes one stream of audio. Made by `client.realtime.stt(...)`, connected.
 
     One thread may send while another iterates. Iterating gives `SttEvent`s and ends normally only
     after the service said that it has finished; anything else raises, after all that was received.
     As a context manager: leaving normally finishes and waits for the last results, leaving by an
     exception closes at once.
+
+    Events for `on()`: `"result"` (Result), `"token"` (Token), `"endpoint"`, `"finalized"`,
+    `"finished"`, `"connected"`, `"disconnected"` (reason), `"error"` (exception), `"state_change"`
+    (mapping with old_state and new_state).
     """
 
     def __init__(
@@ -96,6 +99,7 @@ class SttSession:
         send_timeout_sec: float = 30.0,
         clock: Clock = process_clock,
     ) -> None:
+        super().__init__(_EVENTS, _ONCE, options.max_buffered_events, "soniox-callback-stt")
         # Immutable
         self._config = config
         self._options = options
@@ -103,9 +107,6 @@ class SttSession:
         self._cancel = cancel
         self._dialect = dialect
         self._observer = observer
-        self._worker = CallbackWorker("soniox-callback-stt")
-        self._events = Emitter(_EVENTS, self._worker, final=_ONCE)
-        self._delivery: Delivery[SttEvent] = Delivery(options.max_buffered_events, "events")
         self._connection = Connection(
             target,
             self,
@@ -127,6 +128,8 @@ class SttSession:
         self._keepalive: Optional[IdleTimer] = None
         self._forget_cancel: Optional[Callable[[], None]] = None
         self._ready = threading.Event()  # the gateway takes audio (only with ready_first)
+        self._unpaused = threading.Event()  # what is fed may be sent; also set once it is over
+        self._unpaused.set()
         self._over = threading.Event()  # finished, failed, closed or cancelled
 
     # -- facts -----------------------------------------------------------------------------------
@@ -158,6 +161,7 @@ class SttSession:
             if self._state.is_over:
                 self._over.set()
                 self._ready.set()
+                self._unpaused.set()
             update = {"old_state": before, "new_state": self._state}
             self._events.emit("state_change", update)
 
@@ -268,13 +272,25 @@ class SttSession:
     ) -> None:
         """Send every chunk of `chunks`, then finish if `finish`. Blocks for as long as it lasts.
 
-        `pace_sec`: seconds between the starts of two chunks, kept on a schedule (`None`: as fast
-        as they come). Ends at once when the session does, raising its error.
+        While paused it waits for `resume()`. `pace_sec`: seconds between the starts of two chunks,
+        kept on a schedule (`None`: as fast as they come). Ends at once when the session does,
+        raising its error.
         """
-        send_paced(chunks, self.send_audio, pace_sec, self._over, self._connection.clock)
+        send_paced(chunks, self._feed, pace_sec, self._over, self._connection.clock)
         self._raise_error()
         if finish:
             self.finish()
+
+    def _feed(self, chunk: Audio) -> None:
+        """Send a chunk, after `resume()` if the session is paused."""
+        while True:
+            try:
+                self.send_audio(chunk)
+                return
+            except StateError:
+                if not self._paused or self._over.is_set():
+                    raise
+            wait_for(self._unpaused, Deadline(None))
 
     def start_sending(
         self, chunks: Iterable[Audio], *, pace_sec: Optional[float] = None, finish: bool = False
@@ -286,7 +302,7 @@ class SttSession:
         """
 
         def run() -> None:
-            send_paced(chunks, self.send_audio, pace_sec, self._over, self._connection.clock)
+            send_paced(chunks, self._feed, pace_sec, self._over, self._connection.clock)
             if finish and not self._state.is_over:
                 self.end_audio()
 
@@ -343,6 +359,8 @@ class SttSession:
             self._check(SttStep.PAUSE)
             was_paused, self._paused = self._paused, True
             self._drop_while_paused = drop
+            if not drop:
+                self._unpaused.clear()
         if finalize and not was_paused and self._audio_sent:
             self.finalize()
 
@@ -351,6 +369,7 @@ class SttSession:
         with self._lock:
             self._check(SttStep.RESUME)
             self._paused = False
+            self._unpaused.set()
 
     # -- ending ----------------------------------------------------------------------------------
 
@@ -455,70 +474,6 @@ class SttSession:
         finally:
             self._close(patience(kind, _CLOSE_WAIT_SEC))
 
-    # -- results ---------------------------------------------------------------------------------
-
-    def __iter__(self) -> Iterator[SttEvent]:
-        """Iterate over events as they arrive; ends after the `"finished"` one.
-
-        Raises the session's error after everything received before it: the mapped error of an
-        error frame, `SonioxConnectionError` when the line ended first, `BufferOverflowError` when
-        more than `max_buffered_events` were waiting.
-        """
-        self._delivery.start_pulling()
-        return self._pull()
-
-    def _pull(self) -> Iterator[SttEvent]:
-        take, forever = self._delivery.take, Deadline(None)
-        while True:
-            event = take(forever, "result")
-            if event is None:
-                return
-            yield event
-
-    def results(self) -> Iterator[Result]:
-        """Iterate over the `Result`s only, the `finished` one last; ends and raises like `iter`."""
-        self._delivery.start_pulling()
-        return (event.result for event in self._pull() if event.kind in ("result", "finished"))
-
-    def on(self, event: str, handler: Handler) -> SttSession:
-        """Call `handler` at each `event`: `"result"` (Result), `"token"` (Token), `"endpoint"`,
-        `"finalized"`, `"finished"`, `"connected"`, `"disconnected"` (reason), `"error"`
-        (exception), `"state_change"` (mapping with old_state and new_state).
-
-        Handlers run on the session's callback thread, in order. One for `"result"` or `"token"`
-        takes the results from then on, what waited first; iterating raises `StateError` after it.
-        """
-        return self._register(event, handler, once=False)
-
-    def once(self, event: str, handler: Handler) -> SttSession:
-        """Call `handler` at the next `event` only."""
-        return self._register(event, handler, once=True)
-
-    def off(self, event: str, handler: Optional[Handler] = None) -> SttSession:
-        """Forget a handler, or all of `event`."""
-        self._events.off(event, handler)
-        return self
-
-    def _register(self, event: str, handler: Handler, once: bool) -> SttSession:
-        self._events.on(event, handler, once=once)
-        if event in _DATA_EVENTS:
-            try:
-                self._delivery.push_to(self._push, self._worker)
-            except SonioxError:
-                self._events.off(event, handler)
-                raise
-        return self
-
-    def _push(self, event: SttEvent) -> None:
-        """Run the handlers for one event, on the callback thread."""
-        if event.kind == "result":
-            self._events.run("result", event.result)
-            if self._events.has("token"):
-                for token in event.result.tokens:
-                    self._events.run("token", token)
-        elif not event.told:
-            self._events.run(event.kind)
-
     # -- the reader's side -----------------------------------------------------------------------
 
     def received(self, messages: list[Message]) -> None:
@@ -542,11 +497,7 @@ class SttSession:
                 if event.kind != "finished":  # told by over()
                     self._observer.heard(event)
                 continue
-            live = event.kind != "result" and not self._delivery.is_pushed
-            if live and self._events.has(event.kind):
-                event.told = True
-                self._events.emit(event.kind)
-            if not self._delivery.put(event, 1):
+            if not self._offer(event):
                 self._end(SttStep.FAIL, self._delivery.overflow())
                 return
 
@@ -597,9 +548,7 @@ class SttSession:
     def forked(self, error: SonioxError) -> None:
         self._lock = threading.Lock()
         self._over, self._ready = threading.Event(), threading.Event()
-        self._delivery.renew_locks()
-        self._events.renew_locks()
-        self._worker.renew_locks()
+        self._renew_locks()
         if not self._state.is_over:
             self._state, self._error = SttSessionState.ERROR, error
             self._delivery.end(error)

@@ -11,9 +11,9 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Callable, Optional
 
-from .clock import Timer
+from .clock import IdleTimer, Timer
 from .config import TtsStreamConfig, check_tts_text
-from .connection import Connection, IdleTimer, LineEnd
+from .connection import Connection, LineEnd
 from .errors import (
     RealtimeError,
     SonioxConnectionError,

@@ -26,8 +26,7 @@ LAYERS: list[set[str]] = [
     {"connection"},
     {"tts", "tts_line", "tts_stream", "stt", "stt_sending", "sources"},
     {"recording", "transcription", "speech", "pool", "transcript", "rest", "permissions"},
-    {"slng"},
-    {"client"},
+    {"client", "host", "slng"},
     {"cli", "sandbox", "__main__"},
 ]
 _LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -14,8 +14,7 @@ from typing import Any
 import pytest
 from peers import WAIT, ManualClock, eventually
 
-from soniox_sync.clock import Clock
-from soniox_sync.connection import IdleTimer
+from soniox_sync.clock import Clock, IdleTimer
 
 
 @pytest.fixture

@@ -216,7 +216,7 @@ def test_speak_on_a_pool_hides_refusals_and_cuts(make_sandbox: Callable[..., San
         sandbox.faults.drop(kind="tts", after_frames_in=2)
         sandbox.faults.delay(0.2, kind="tts")
         audio = pool.speak(text).read(WAIT)
-        assert len(audio) == sum(65 * 16 + 250 * 16 * (c == ".") for c in text.rstrip())
+        assert len(audio) == 60 * (len("A sentence of some words.") * 65 + 250) * 16
         assert pool.connections == 1
     assert sandbox.log.peaks["tts.streams"] == 1
 
@@ -294,12 +294,17 @@ def test_a_pool_survives_a_fork(sandbox: Sandbox) -> None:
                 good = pool.active_streams == 0 and say(pool, wait_sec=WAIT) == HELLO_BYTES
                 pool.close(0.0)
                 os._exit(0 if good else 1)
-            except BaseException:
+            finally:
                 os._exit(2)
         assert os.waitpid(child, 0)[1] == 0
     assert say(pool) == HELLO_BYTES
     pool.close()
     assert sandbox.log.totals["tts.connections"] == 2
+
+
+def readers() -> int:
+    """Count the threads that read connections."""
+    return sum(thread.name.startswith("soniox-reader") for thread in threading.enumerate())
 
 
 def hammer(
@@ -309,9 +314,8 @@ def hammer(
     seed = random.SystemRandom().randrange(2**32)
     print("seed", seed)
     rng = random.Random(seed)
-    for number in range(0, utterances // 8):
-        if rng.random() < 0.5:
-            sandbox.faults.drop(kind="tts", skip=number, after_audio_ms=rng.randint(500, 40_000))
+    for number in range(utterances // 3):
+        sandbox.faults.drop(kind="tts", skip=number, after_audio_ms=rng.randint(2_000, 60_000))
     lock = threading.Lock()
     todo = list(range(utterances))
     sizes: list[int] = []
@@ -336,7 +340,7 @@ def hammer(
                         repeated[0] += 1
                 with lock:
                     sizes.append(size)
-                    highest[0] = max(highest[0], threading.active_count())
+                    highest[0] = max(highest[0], readers())
 
         workers = [threading.Thread(target=work) for _ in range(threads)]
         for worker in workers:
@@ -348,10 +352,9 @@ def hammer(
         "sizes": sizes,
         "repeated": repeated[0],
         "left": left,
-        "threads": highest[0],
+        "readers": highest[0],
         "peak": sandbox.log.peaks["tts.streams"],
         "connections": sandbox.log.totals["tts.connections"],
-        "at_once": sandbox.log.peaks["tts.connections"],
     }
 
 
@@ -361,6 +364,6 @@ def test_many_threads_share_a_pool_while_connections_are_cut(sandbox: Sandbox) -
     expected = (len("Utterance 0000 of many.") * 65 + 250) * 16
     assert got["sizes"] == [expected] * 150
     assert got["peak"] <= 15
-    assert got["at_once"] <= 3 + got["connections"] // 4
+    assert got["readers"] <= 6  # three connections, and those just cut
     assert got["left"] == 0
-    print(got["repeated"], "repeated,", got["connections"], "connections,", got["threads"])
+    assert got["connections"] > 3, "nothing was cut"

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Callable, Optional
 
-from peers import Got, RawLine, RawPeer, close_frame, message
+from peers import PING, PONG, Got, RawLine, RawPeer, close_frame, frame, message
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import Server, ServerConnection, serve
 
@@ -306,6 +306,12 @@ def recv_text(line: RawLine) -> Got:
         got = line.recv_message()
         if got.opcode == 1:
             return got
+
+
+def nothing_came(line: RawLine) -> None:
+    """Assert that the client has sent nothing but what the test has taken: a ping's pong is next."""
+    line.send(frame(PING, b"?"))
+    assert line.recv_frame().opcode == PONG
 
 
 def descriptors() -> int:

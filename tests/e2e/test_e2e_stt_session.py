@@ -216,6 +216,27 @@ def test_pause_can_drop_audio(raw_peer: RawPeer) -> None:
         assert line.recv_frame().payload == b"\4"  # nor a finalize: nothing was said before
 
 
+def test_what_is_fed_waits_while_paused(raw_peer: RawPeer) -> None:
+    """A thread that feeds the session waits during a pause and goes on after `resume()`."""
+    with stt_line(raw_peer) as (session, line):
+        session.pause(finalize=False)
+        handle = session.start_sending([b"\1", b"\2"])
+        assert not handle.join(0.05)
+        session.resume()
+        assert handle.join(WAIT) and handle.error is None
+        assert [line.recv_frame().payload for _ in range(2)] == [b"\1", b"\2"]
+
+
+def test_a_pause_does_not_keep_a_feeding_thread_after_the_end(raw_peer: RawPeer) -> None:
+    """A thread that waits for `resume()` ends with the session."""
+    with stt_line(raw_peer) as (session, line):
+        session.pause(finalize=False)
+        handle = session.start_sending([b"\1"])
+        session.close()
+        assert handle.join(WAIT)
+        assert isinstance(handle.error, StateError)
+
+
 def test_finalize_tells_the_silence_sent(raw_peer: RawPeer) -> None:
     """`finalize()` may say how much silence the audio ends with; a wrong value is refused."""
     with stt_line(raw_peer) as (session, line):

@@ -1,0 +1,54 @@
+"""Transcribe a folder of recordings the way such scripts always were: one loop, one file each."""
+
+import argparse
+import glob
+import os
+import sys
+from contextlib import nullcontext
+
+from soniox_sync import SonioxClient, SonioxError
+from soniox_sync.sandbox import Sandbox
+
+
+def transcribe(client, path, language):
+    """Return the text of one recording."""
+    words = []
+    for event in client.realtime.transcribe(path, pace=False, language_hints=[language]):
+        if event.kind == "result":
+            for token in event.result.final_tokens:
+                words.append(token.text)
+    return "".join(words).strip()
+
+
+def speak_examples(client, folder):
+    """Make recordings to transcribe where there are none."""
+    for number, text in enumerate(("Please call me back.", "The parcel has arrived."), 1):
+        path = os.path.join(folder, "message%d.wav" % number)
+        client.realtime.speak(text, voice="Emma", audio_format="wav").save(path)
+
+
+def main():
+    """Read the command line, go through the folder; tell at the end whether all went well."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", nargs="?", default=".", help="with .wav files (default: here)")
+    parser.add_argument("--language", default="en")
+    parser.add_argument("--sandbox", action="store_true", help="use a local sandbox, without a key")
+    args = parser.parse_args()
+
+    failed = 0
+    with Sandbox() if args.sandbox else nullcontext() as sandbox:
+        client = sandbox.client() if sandbox else SonioxClient()  # reads SONIOX_API_KEY
+        pattern = os.path.join(args.folder, "*.wav")
+        if not glob.glob(pattern):
+            speak_examples(client, args.folder)
+        for path in sorted(glob.glob(pattern)):
+            try:
+                print("%s: %s" % (os.path.basename(path), transcribe(client, path, args.language)))
+            except SonioxError as error:
+                print("%s: %s" % (path, error), file=sys.stderr)
+                failed += 1
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""Show captions of the microphone while you speak; Ctrl-C ends, and prints the whole text."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import threading
+from contextlib import nullcontext
+
+from soniox_sync import MicrophoneSource, SonioxClient, Transcription
+from soniox_sync.sandbox import Sandbox
+
+
+def show(transcription: Transcription) -> None:
+    """Redraw the end of the text with every result; in a pipe, print each utterance as a line."""
+    transcript = transcription.transcript
+    printed = 0
+    for event in transcription:
+        if sys.stdout.isatty():
+            width = shutil.get_terminal_size().columns - 1
+            # final words, then the guess that may still change
+            print(f"\r\x1b[K{transcript.text.strip()[-width:]}", end="", flush=True)
+        elif event.kind in ("endpoint", "finished"):
+            line, printed = transcript.final_text[printed:], len(transcript.final_text)
+            print(line.strip(), flush=True)
+
+
+def main() -> None:
+    """Read the command line and listen."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--device", help="part of its name, as `python -m sounddevice` lists them")
+    parser.add_argument("--language", default="en")
+    parser.add_argument("--seconds", type=float, help="stop listening after so long")
+    parser.add_argument("--sandbox", action="store_true", help="use a local sandbox, without a key")
+    args = parser.parse_args()
+
+    with Sandbox() if args.sandbox else nullcontext() as sandbox:
+        client = sandbox.client() if sandbox else SonioxClient()  # reads SONIOX_API_KEY
+        transcription = client.realtime.transcribe(
+            MicrophoneSource(device=args.device),  # needs the extra `audio`
+            language_hints=[args.language],
+            enable_endpoint_detection=True,
+        )
+        if args.seconds:
+            # stop() waits for the last words, so not in the loop that shows them
+            threading.Timer(args.seconds, transcription.recording.stop).start()
+        try:
+            show(transcription)
+        except KeyboardInterrupt:
+            transcription.close()
+            print(f"\n{transcription.transcript.final_text.strip()}")
+
+
+if __name__ == "__main__":
+    main()

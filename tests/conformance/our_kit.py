@@ -1,0 +1,173 @@
+"""This library, called as its README calls it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any, Optional
+
+import pytest
+from conformance_kit import PATIENCE, Event, Failure, Kit, Line, Listening, Speaking, Spoken
+
+from soniox_sync import (
+    ConfigurationError,
+    RealtimeError,
+    SonioxHttpError,
+    SttSession,
+    TtsConnection,
+    TtsStream,
+)
+from soniox_sync.errors import StateError
+from soniox_sync.sandbox import Sandbox
+
+
+def _failure(error: RealtimeError) -> Failure:
+    return Failure(error.status_code, error.error_type, str(error))
+
+
+class _Listening(Listening):
+    def __init__(self, session: SttSession) -> None:
+        super().__init__()
+        self._session = session
+
+    def send(self, audio: bytes) -> None:
+        with suppress(RealtimeError):  # the session failed before: the iterator tells
+            self._session.send_audio(audio)
+
+    def finalize(self) -> None:
+        self._session.finalize()
+
+    def keep_alive(self) -> None:
+        self._session.keep_alive()
+
+    def pause(self) -> None:
+        self._session.pause()
+
+    def resume(self) -> None:
+        self._session.resume()
+
+    def finish(self) -> None:
+        with suppress(RealtimeError):  # the iterator raises it as well
+            self._session.finish(PATIENCE)
+
+    def close(self) -> None:
+        self._session.close()
+
+    def _events(self) -> Iterator[Event]:
+        try:
+            for event in self._session:
+                result = event.result
+                times = (result.final_audio_proc_ms, result.total_audio_proc_ms)
+                told = event.kind in ("result", "finished")
+                yield Event(event.kind, tuple(result.tokens) if told else (), *times)
+        except RealtimeError as error:
+            yield Event("failure", failure=_failure(error))
+
+
+class _Speaking(Speaking):
+    def __init__(self, stream: TtsStream) -> None:
+        self._stream = stream
+
+    def send(self, text: str, end: bool = False) -> None:
+        with suppress(RealtimeError):  # the stream failed before: the iterator tells
+            self._stream.send_text(text, end=end)
+
+    def finish(self) -> None:
+        self._stream.finish()
+
+    def cancel(self) -> None:
+        self._stream.cancel()
+
+    def hear(self, chunks: Optional[int] = None) -> Spoken:
+        spoken = Spoken()
+        try:
+            for chunk in self._stream.events():
+                _take(spoken, chunk)
+                if chunks is not None and len(spoken.chunks) >= chunks:
+                    return spoken
+            self._stream.wait(PATIENCE)
+            spoken.terminated = True
+        except RealtimeError as error:
+            spoken.failure = _failure(error)
+        return spoken
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+def _take(spoken: Spoken, chunk: Any) -> None:
+    if chunk.audio:
+        spoken.chunks.append(chunk.audio)
+    if chunk.timestamps is not None:
+        spoken.characters += chunk.timestamps["characters"]
+        spoken.starts += chunk.timestamps["character_start_times_seconds"]
+        spoken.ends += chunk.timestamps["character_end_times_seconds"]
+    spoken.ended += chunk.audio_end
+
+
+class _Line(Line):
+    def __init__(self, connection: TtsConnection) -> None:
+        self._connection = connection
+
+    def stream(self, stream_id: str, **config: Any) -> Speaking:
+        return _Speaking(self._connection.stream(stream_id=stream_id, **config))
+
+    def keep_alive(self) -> None:
+        self._connection.keep_alive()
+
+    def hold(self) -> None:
+        """Do nothing: keepalives go out by themselves."""
+
+    def go_on(self) -> None:
+        """Do nothing."""
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class OurKit(Kit):
+    """`soniox_sync.SonioxClient`."""
+
+    # ConfigurationError is a ValueError, too
+    refusals = (ConfigurationError, StateError)
+
+    def __init__(self, sandbox: Sandbox, api_key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.client = sandbox.client(api_key=api_key)
+        self._beat = 5.0
+
+    def listen(self, **config: Any) -> Listening:
+        options = {"keepalive_interval_sec": self._beat}
+        return _Listening(self.client.realtime.stt(options=options, **config))
+
+    def speak(self, **config: Any) -> Speaking:
+        return _Speaking(self.client.realtime.tts(**config))
+
+    def line(self) -> Line:
+        return _Line(self.client.realtime.tts.multi_stream(keepalive_interval_sec=self._beat))
+
+    def generate(self, text: str, **config: Any) -> tuple[bytes, Optional[Failure]]:
+        try:
+            return self._namespace("tts").generate(text=text, **config), None
+        except SonioxHttpError as error:
+            return b"", Failure(error.status_code, error.error_type, str(error))
+
+    def models(self) -> Any:
+        return self._listed("models")
+
+    def tts_models(self) -> Any:
+        return self._listed("tts_models")
+
+    def _listed(self, name: str) -> Any:
+        found = self._namespace(name).list()
+        return getattr(found, "models", found)
+
+    def _namespace(self, name: str) -> Any:
+        if not hasattr(self.client, name):
+            pytest.skip(f"this version of the library has no client.{name}")
+        return getattr(self.client, name)
+
+    def pause_beats_every(self, sec: float) -> None:
+        self._beat = sec
+
+    def close(self) -> None:
+        self.client.close()
