@@ -118,7 +118,16 @@ def reader(service: Sandbox) -> dict[str, Any]:
     with wave.open("meeting.wav") as file:
         audio = file.readframes(file.getnframes())
     chunks = [audio[at : at + 3840] for at in range(0, len(audio), 3840)]
-    return {"client": client, "chunks": chunks}
+    return {"client": client, "chunks": chunks, "llm_tokens": llm_tokens, "speaker": Speaker()}
+
+
+def llm_tokens() -> Iterator[str]:
+    """Write as a language model does: in pieces that are no words."""
+    yield from ("Good ev", "ening. The me", "eting is", " over.")
+
+
+class Speaker(io.BytesIO):
+    """Is a loudspeaker: it takes audio."""
 
 
 def snippet(part: str) -> str:
@@ -173,8 +182,20 @@ def check_fixture(names: dict[str, Any], printed: str, service: Sandbox) -> None
     names["test_my_app_reads_back_what_it_said"](service.client())
 
 
+def check_tokens(names: dict[str, Any], printed: str, service: Sandbox) -> None:
+    """The loudspeaker got more than a second of samples."""
+    assert len(names["speaker"].getvalue()) > 2 * 16_000
+
+
+def check_captions(names: dict[str, Any], printed: str, service: Sandbox) -> None:
+    """The captions are SRT and hold the words."""
+    assert " --> " in printed and meant(printed.replace("\n", " "))
+
+
 CHECKS: dict[str, Callable[[dict[str, Any], str, Sandbox], None]] = {
-    'transcribe("meeting.wav"': check_transcribe,
+    'transcribe("meeting.wav", language': check_transcribe,
+    "client.realtime.speak(": check_tokens,
+    "transcript.to_srt()": check_captions,
     'save("morning.wav")': check_speak,
     "session.start_sending(": check_session,
     "tts.multi_stream()": check_voices,
