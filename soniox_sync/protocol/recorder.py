@@ -8,7 +8,6 @@ fault schedules run in seconds (tests/test_recorder.py), and the rules can be re
 
 from __future__ import annotations
 
-import enum
 import random
 from typing import Any, Callable, Optional
 
@@ -30,6 +29,7 @@ from .recorder_actions import (
     Wait,
 )
 from .retry import Retry
+from .rotation import Line, Rotation, Session
 from .tokens import Result, SttEvent
 from .uplink import Uplink
 
@@ -37,31 +37,9 @@ from .uplink import Uplink
 _KEEP_BEHIND_MS = 5000
 # a replaced session gets this long for what it still owes, then its successor goes on
 _DRAIN_SEC = 10.0
-# after rotate_after_sec the change waits for a pause in speech, at most this long (API.md 5)
-_ROTATION_PATIENCE_SEC = 20 * 60.0
-_ROTATION_SILENCE_MS = 500
-# a prepared session that fails is tried again after this long; the present one still works
-_STANDBY_RETRY_SEC = 5.0
 # originals without any translation for this much speech mean that translating has stopped
 _WATCHDOG_SPEECH_MS = 15_000
 _WATCHDOG_REST_SEC = 60.0
-
-
-class _Line(enum.Enum):
-    OPENING = "opening"
-    LIVE = "live"
-    ENDING = "ending"  # its audio is complete, results still come
-    OVER = "over"
-
-
-class _Session:
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.line = _Line.OPENING
-        self.offset_ms = 0  # of its first audio, on the recording's clock
-        self.opened_at = 0.0
-        self.sent_sec = 0.0
-        self.held: list[SttEvent] = []  # results that wait until its predecessor is drained
 
 
 class Recorder:
@@ -81,11 +59,9 @@ class Recorder:
         self._retry = Retry(settings, jitter)
         # sessions
         self._numbers = 0
-        self._head: Optional[_Session] = None  # whose results are delivered
-        self._current: Optional[_Session] = None  # who gets the audio
-        self._standby: Optional[_Session] = None  # opened ahead of a rotation
-        self._standby_at: Optional[float] = None
-        self._rotation_due_since: Optional[float] = None
+        self._head: Optional[Session] = None  # whose results are delivered
+        self._current: Optional[Session] = None  # who gets the audio
+        self._rotation = Rotation(settings.rotate_after_sec)
         self._drain_until: Optional[float] = None
         self._resume_from_ms: Optional[int] = None  # where the next session begins to hear
         self._lost_reported_ms = 0
@@ -158,7 +134,7 @@ class Recorder:
         """Go on after audio that was never sent had to go: a session's clock counts what it hears,
         so after a hole it needs a successor."""
         current = self._current
-        if current is not None and current.line is _Line.LIVE:
+        if current is not None and current.line is Line.LIVE:
             self._replace(current, "the line was too slow for the audio")
 
     def container_restarted(self) -> None:
@@ -206,7 +182,7 @@ class Recorder:
     def reconnect(self) -> None:
         """Replace the present session, as after a lost line but at the user's wish."""
         current = self._current
-        if current is not None and current.line is _Line.LIVE and self._outcome is None:
+        if current is not None and current.line is Line.LIVE and self._outcome is None:
             self._replace(current, "reconnect() was called")
 
     # -- what happened: sessions -----------------------------------------------------------------
@@ -214,15 +190,15 @@ class Recorder:
     def opened(self, number: int, now: float) -> None:
         """Learn that session `number` stands."""
         session = self._find(number)
-        if session is None or session.line is not _Line.OPENING:
+        if session is None or session.line is not Line.OPENING:
             self._queue.append(Abandon(number))
             return
-        session.line = _Line.LIVE
+        session.line = Line.LIVE
         session.opened_at = now
-        if session is not self._standby:
+        if session is not self._rotation.standby:
             self._take_over(session)
 
-    def _take_over(self, session: _Session) -> None:
+    def _take_over(self, session: Session) -> None:
         if self._uplink.can_replay:
             session.offset_ms = self._uplink.cursor_ms  # audio may have had to go meanwhile
         self._uplink.new_session()
@@ -234,7 +210,7 @@ class Recorder:
             self._report_reconnected(self._resume_from_ms)
             self._resume_from_ms = None
 
-    def _begin(self, session: _Session) -> None:
+    def _begin(self, session: Session) -> None:
         """Make `session` the one whose results are delivered."""
         self._head = session
         self._ledger.begin(session.offset_ms)
@@ -300,14 +276,14 @@ class Recorder:
         session = self._find(number)
         if session is None or self._outcome is not None:
             return
-        if session is self._standby:
-            self._drop_standby(now)
+        if session is self._rotation.standby:
+            self._rotation.drop_standby(now)
         elif session is not self._current:
-            session.line = _Line.OVER
+            session.line = Line.OVER
             self._promote()
         elif self._end_sent:
             self._promote()
-            session.line = _Line.OVER
+            session.line = Line.OVER
             self._complete()
         else:
             error = SonioxConnectionError("the server finished before the audio was complete")
@@ -318,24 +294,20 @@ class Recorder:
         session = self._find(number)
         if session is None or self._outcome is not None:
             return
-        if session is self._standby:
-            self._drop_standby(now)
+        if session is self._rotation.standby:
+            self._rotation.drop_standby(now)
         elif session is not self._current:
-            session.line = _Line.OVER
+            session.line = Line.OVER
             owed = self._ledger.owes_translation
             self._promote()
-            if owed and self._current is not None and self._current.line is _Line.LIVE:
+            if owed and self._current is not None and self._current.line is Line.LIVE:
                 # only the lost one could have translated them: let them be heard again
                 self._replace(self._current, "a session ended before its translations")
         else:
             self._lose_current(error)
 
-    def _drop_standby(self, now: float) -> None:
-        self._standby = None
-        self._standby_at = now + _STANDBY_RETRY_SEC
-
-    def _find(self, number: int) -> Optional[_Session]:
-        for session in (self._current, self._head, self._standby):
+    def _find(self, number: int) -> Optional[Session]:
+        for session in (self._current, self._head, self._rotation.standby):
             if session is not None and session.number == number:
                 return session
         return None
@@ -359,10 +331,10 @@ class Recorder:
         state: Optional[RecordingState] = None,
         reason: Optional[str] = None,
     ) -> None:
-        for session in (self._head, self._current, self._standby):
-            if session is not None and session.line is not _Line.OVER:
+        for session in (self._head, self._current, self._rotation.standby):
+            if session is not None and session.line is not Line.OVER:
                 self._queue.append(Abandon(session.number))
-                session.line = _Line.OVER
+                session.line = Line.OVER
         self._outcome = Done(error)
         if state is None:
             state = RecordingState.STOPPED if error is None else RecordingState.ERROR
@@ -371,7 +343,7 @@ class Recorder:
 
     # -- losing and finding a session ------------------------------------------------------------
 
-    def _replace(self, session: _Session, why: str) -> None:
+    def _replace(self, session: Session, why: str) -> None:
         """Let a successor go on for `session` by our own decision; it does not count as a loss."""
         self._queue.append(Abandon(session.number))
         self._lose_current(SonioxConnectionError(why), free=True)
@@ -380,7 +352,7 @@ class Recorder:
         """Go on after the loss of the present session, or end with `error`."""
         self._promote()  # what its predecessor still owed is cut short: order comes first
         if self._current is not None:
-            self._current.line = _Line.OVER
+            self._current.line = Line.OVER
         self._current = self._head = None
         self._end_sent = False
         if not free and not self._retry.allows(error):
@@ -397,11 +369,11 @@ class Recorder:
             self._retry.lost(error, self._ledger.final_ms)
         self._set_state(RecordingState.RECONNECTING, "user_action" if free else "connection_lost")
         self.notices.append(("session_restart", None))
-        standby = self._standby
-        if standby is not None and standby.line is _Line.LIVE:
+        standby = self._rotation.ready
+        if standby is not None:
             self._retry.awaits_answer = False
-            self._current, self._standby = standby, None
-            self._rotation_due_since = None
+            self._rotation.take()
+            self._current = standby
             self._take_over(standby)
 
     def _is_unsent(self) -> bool:
@@ -444,14 +416,14 @@ class Recorder:
             return self._open_next(now)
         if self._drain_until is not None and now >= self._drain_until and self._head is not None:
             late = self._head
-            late.line = _Line.OVER
+            late.line = Line.OVER
             self._promote()
             return Abandon(late.number)
-        if current.line is _Line.LIVE:
+        if current.line is Line.LIVE:
             action = self._feed(current, now)
             if action is not None:
                 return action
-        elif current.line is _Line.ENDING and now >= self._patience_ends():
+        elif current.line is Line.ENDING and now >= self._patience_ends():
             self._queue.append(Abandon(current.number))
             self._lose_current(SonioxConnectionError("the last result did not come"))
             return self.next(now)
@@ -479,12 +451,12 @@ class Recorder:
             self._set_state(RecordingState.CONNECTING, "user_action")
         return Open(session.number)
 
-    def _new_session(self) -> _Session:
-        session = _Session(self._numbers)
+    def _new_session(self) -> Session:
+        session = Session(self._numbers)
         self._numbers += 1
         return session
 
-    def _feed(self, current: _Session, now: float) -> Optional[Action]:
+    def _feed(self, current: Session, now: float) -> Optional[Action]:
         rotation = self._rotate(current, now)
         if rotation is not None:
             return rotation
@@ -502,21 +474,17 @@ class Recorder:
             return Send(current.number, piece)
         if self._stopping and self._uplink.cursor >= self._uplink.end:
             self._end_sent = True
-            current.line = _Line.ENDING
+            current.line = Line.ENDING
             self._heard_at = now
             return End(current.number)
         return None
 
-    def _wait(self, current: _Session, now: float) -> Action:
-        moments = [self._drain_until, self._standby_at]
-        if current.line is _Line.ENDING:
+    def _wait(self, current: Session, now: float) -> Action:
+        moments = [self._drain_until]
+        if current.line is Line.ENDING:
             moments.append(self._patience_ends())
-        if current.line is _Line.LIVE:
-            after = self._settings.rotate_after_sec
-            if after is not None and self._rotation_due_since is None:
-                moments.append(current.opened_at + after)
-            elif self._rotation_due_since is not None:
-                moments.append(self._rotation_due_since + _ROTATION_PATIENCE_SEC)
+        if current.line is Line.LIVE:
+            moments += self._rotation.moments(current)
             pace = self._uplink.wait_sec()
             if pace is not None:
                 moments.append(now + pace)
@@ -525,40 +493,28 @@ class Recorder:
 
     # -- rotation --------------------------------------------------------------------------------
 
-    def _rotate(self, current: _Session, now: float) -> Optional[Action]:
-        after = self._settings.rotate_after_sec
-        if after is None or not self._uplink.can_replay or self._stopping:
+    def _rotate(self, current: Session, now: float) -> Optional[Action]:
+        rotation = self._rotation
+        if not self._uplink.can_replay or self._stopping or not rotation.is_due(current, now):
             return None
-        if self._rotation_due_since is None:
-            if now - current.opened_at < after and current.sent_sec < after:
-                return None
-            self._rotation_due_since = now
-        if self._standby is None:
-            if self._standby_at is not None and now < self._standby_at:
-                return None
-            self._standby_at = None
-            self._standby = self._new_session()
-            return Open(self._standby.number)
-        if self._standby.line is _Line.LIVE and self._may_switch(now):
-            return self._switch(current, self._standby, now)
+        if rotation.wants_standby(now):
+            rotation.standby = self._new_session()
+            return Open(rotation.standby.number)
+        ready = rotation.ready
+        if ready is None or self._head is not current:
+            return None  # not open yet, or the last change is not through
+        in_segment = self._spoke_since_endpoint
+        if rotation.may_switch(self._ledger, now, paused=self._paused, in_segment=in_segment):
+            return self._switch(current, ready, now)
         return None
 
-    def _may_switch(self, now: float) -> bool:
-        if self._head is not self._current or self._rotation_due_since is None:
-            return False  # the last change is not through yet
-        if now - self._rotation_due_since >= _ROTATION_PATIENCE_SEC:
-            return True
-        ledger = self._ledger
-        silent = ledger.silence_ms >= _ROTATION_SILENCE_MS or not self._spoke_since_endpoint
-        return self._paused or (ledger.is_between_words and silent)
-
-    def _switch(self, old: _Session, new: _Session, now: float) -> Action:
+    def _switch(self, old: Session, new: Session, now: float) -> Action:
         """Let `new` hear everything after the last word; `old` only ends what it began."""
         new.offset_ms = self._uplink.rewind(self._ledger.resume_ms(with_translations=False))
         self._withdraw_guess()
-        old.line = _Line.ENDING
-        self._current, self._standby = new, None
-        self._rotation_due_since = None
+        old.line = Line.ENDING
+        self._current = new
+        self._rotation.take()
         self._drain_until = now + _DRAIN_SEC
         new.opened_at = now
         self._uplink.new_session()
