@@ -1,10 +1,14 @@
 """Blocking client for the Soniox speech service: transcription and speech without an event loop.
 
+Begin with::
+
     from soniox_sync import SonioxClient
 
     client = SonioxClient()  # the key is read from SONIOX_API_KEY
 
-Importing this package opens nothing and starts nothing; each name is loaded when first used.
+Importing this package opens nothing and starts nothing; each name is loaded when first used. Where
+a docstring cites `PROTOCOL 3.5`, it means section 3.5 of docs/protocol.rst, the notes on the
+service that the code relies on.
 """
 
 from __future__ import annotations
@@ -70,6 +74,10 @@ if TYPE_CHECKING:
     from .protocol.tokens import Result, SttEvent, Token
     from .protocol.tts import AudioChunk
     from .recording import ReconnectingEvent, Recording
+    from .rest.failures import HttpAbortError, HttpTimeoutError
+    from .rest.stt_types import JobTranscript, TranscriptionFailedError, TranscriptionJob
+    from .rest.transcription_config import TranscriptionConfig
+    from .rest.webhooks import WebhookEvent
     from .slng import SlngClient
     from .sources import (
         AudioSource,
@@ -156,6 +164,10 @@ _WHERE = {
         "ReconnectingEvent",
         "Recording",
     ),
+    "rest.failures": ("HttpAbortError", "HttpTimeoutError"),
+    "rest.stt_types": ("JobTranscript", "TranscriptionFailedError", "TranscriptionJob"),
+    "rest.transcription_config": ("TranscriptionConfig",),
+    "rest.webhooks": ("WebhookEvent",),
     "sources": (
         "AudioSource",
         "AudioSourceHandlers",
@@ -208,7 +220,10 @@ __all__ = [
     "DevicePermissionResolver",
     "DurationLimitError",
     "FileSource",
+    "HttpAbortError",
+    "HttpTimeoutError",
     "IterableSource",
+    "JobTranscript",
     "MicrophoneSource",
     "NetworkError",
     "NotFoundError",
@@ -243,6 +258,9 @@ __all__ = [
     "Token",
     "Transcript",
     "Transcription",
+    "TranscriptionConfig",
+    "TranscriptionFailedError",
+    "TranscriptionJob",
     "TranslationTerm",
     "TtsConnection",
     "TtsConnectionOptions",
@@ -253,6 +271,7 @@ __all__ = [
     "TtsStreamInput",
     "TtsStreamState",
     "TwoWayTranslation",
+    "WebhookEvent",
     "WebhookSignatureError",
     "error_from_frame",
     "is_retriable",

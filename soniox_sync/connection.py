@@ -508,8 +508,9 @@ def _shut(sock: socket.socket) -> None:
         pass  # not connected yet, or closed already
 
 
-# Connections whose reader lives. Guarded by _live_lock, a leaf.
+# Connections whose reader lives
 _live: weakref.WeakSet[Connection] = weakref.WeakSet()
+# Guards _live. Leaf.
 _live_lock = threading.Lock()
 
 

@@ -1,7 +1,8 @@
 """From the reader thread to the user: queues to pull from, handlers to push to.
 
 `Delivery` is one stream's queue, `CallbackWorker` the thread that runs handlers, `Emitter` the
-table of handlers. The reader only ever puts; it never runs a handler and never waits (API.md 4).
+table of handlers. The reader only ever puts; it never runs a handler and never waits. What users
+see of it is in docs/threads.rst.
 """
 
 from __future__ import annotations

@@ -158,9 +158,9 @@ class Recording(SttOutlet):
     def stop(self, timeout_sec: Optional[float] = None) -> None:
         """End the recording well: no more audio, everything captured transcribed, last word final.
 
-        Legal in every state, also while reconnecting; idempotent. Waits for the end, at most
-        `timeout_sec` (`None`: as long as it takes). Raises the recording's error, or
-        `SonioxTimeoutError` (the recording goes on ending by itself).
+        Legal in every state, also while reconnecting, but for one never started (`StateError`);
+        idempotent. Waits for the end, at most `timeout_sec` (`None`: as long as it takes). Raises
+        the recording's error, or `SonioxTimeoutError` (it goes on ending by itself).
         """
         if self.state is RecordingState.IDLE:
             raise StateError("cannot stop: the recording was not started")
@@ -181,7 +181,10 @@ class Recording(SttOutlet):
             self._worker.drain(Deadline(_CALLBACK_DRAIN_SEC))
 
     def wait(self, timeout_sec: Optional[float] = None) -> None:
-        """Wait until the recording is over. Raises its error, or `SonioxTimeoutError`."""
+        """Wait until the recording is over. Raises its error, or `SonioxTimeoutError`.
+
+        `timeout_sec`: the longest wait, `None` as long as it takes.
+        """
         if not wait_for(self._runtime.over, Deadline(timeout_sec)):
             raise SonioxTimeoutError(
                 f"the recording did not end within {timeout_sec:g} s; it is {self.state}"

@@ -316,7 +316,8 @@ class SttSession(SttOutlet):
         """Ask that all audio sent so far become final; a `"finalized"` event answers.
 
         `trailing_silence_ms`: how much silence the audio sent already ends with. Suggested after
-        about 200 ms of silence; too often may disconnect (PROTOCOL 2.4).
+        about 200 ms of silence; too often may disconnect (PROTOCOL 2.4). Raises `StateError`
+        unless connected, `ConfigurationError` for a number below 0.
         """
         if trailing_silence_ms is not None and (
             isinstance(trailing_silence_ms, bool)
@@ -477,6 +478,7 @@ class SttSession(SttOutlet):
     # -- the reader's side -----------------------------------------------------------------------
 
     def received(self, messages: list[Message]) -> None:
+        """Take what arrived; for the connection to call, on its reader thread."""
         receiver = self._receiver
         for opcode, payload in messages:
             if opcode != TEXT:
@@ -525,6 +527,7 @@ class SttSession(SttOutlet):
             self._observer.over(error)
 
     def ended(self, end: LineEnd) -> None:
+        """Learn that the line is down; for the connection to call, once."""
         if not self._closed_well(end):
             error = end.cause or SonioxConnectionError(
                 f"{end.describe()} before the transcription finished: what was received is "
@@ -546,6 +549,7 @@ class SttSession(SttOutlet):
         return True
 
     def forked(self, error: SonioxError) -> None:
+        """Fail in a forked child; for the connection to call."""
         self._lock = threading.Lock()
         self._over, self._ready = threading.Event(), threading.Event()
         self._renew_locks()

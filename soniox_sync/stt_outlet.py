@@ -1,7 +1,7 @@
 """How a user gets the events of a transcription: by iterating, or by handlers.
 
 Shared by `SttSession` and `Recording`. Pull by default; the first handler for results or tokens
-switches to push (`docs`: the delivery rule).
+switches to push (docs/threads.rst).
 """
 
 from __future__ import annotations

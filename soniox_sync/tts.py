@@ -288,8 +288,10 @@ class TtsFactory:
     ) -> TtsConnection:
         """Open a connection for up to five streams at once; gives it connected.
 
+        `connect_timeout_sec`: for address, TCP, TLS and upgrade together.
         `keepalive_interval_sec`: quiet time before a keepalive (at least 1 s; the server closes
-        after 40 s). `ping_*`: how a dead peer is noticed, `None` turns that off.
+        after 40 s). `ping_interval_sec`, `ping_timeout_sec`: a dead peer is noticed within their
+        sum, `None` turns that off. Raises as `TtsConnection.connect`.
         """
         options = TtsConnectionOptions(
             connect_timeout_sec=connect_timeout_sec,

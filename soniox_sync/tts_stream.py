@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("soniox_sync")
 
-# audio a consumer may leave waiting; more means it stopped consuming (API.md 4)
+# audio a consumer may leave waiting; more means it stopped consuming
 MAX_WAITING_AUDIO_BYTES = 64 * 1024 * 1024
 # a frame counts at least this much, so that endless empty frames meet the bound as well
 _LEAST_WEIGHT = 256
 # a longer backlog is kept as bytes instead of base64, which would be a third more than the bound
 _KEEP_ENCODED_BYTES = 1024 * 1024
-# how long leaving `with` waits for the server to confirm a cancel (API.md 3)
+# how long leaving `with` waits for the server to confirm a cancel
 _CLOSE_WAIT_SEC = 2.0
 
 

@@ -389,7 +389,7 @@ class Authority:
 
         self.ca = trustme.CA()
         self.server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        # tickets that arrive while a client connects hang some TLS stacks (PERF.md)
+        # tickets that arrive while a client connects hang some TLS stacks
         self.server.num_tickets = 0
         self.ca.issue_cert("localhost", "127.0.0.1").configure_cert(self.server)
 

@@ -219,7 +219,7 @@ def test_without_auto_reconnect_a_loss_is_the_end() -> None:
     ],
 )
 def test_only_retriable_errors_reconnect(frame: dict[str, Any], retried: bool) -> None:
-    """Exactly the errors that API.md names are answered with a new session."""
+    """Exactly the errors that PROTOCOL 2.6 names are answered with a new session."""
     hand = Hand(auto_reconnect=True)
     first = hand.open()
     hand.capture(100)

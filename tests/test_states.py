@@ -12,7 +12,7 @@ from soniox_sync.protocol.states import STT, TTS, SttStep, TtsPhase, TtsStep, st
 P, S = TtsPhase, TtsStep
 T, K = SttSessionState, SttStep
 
-# written from PROTOCOL 3.3 and API 3, not from the table: what each step does in each phase
+# written from PROTOCOL 3.3 and the docstrings, not from the table: what each step does when
 TTS_EXPECTED = {
     S.TEXT: {P.NEW: P.ACTIVE, P.ACTIVE: P.ACTIVE},
     S.END: {P.NEW: P.ENDED, P.ACTIVE: P.FINISHING},

@@ -204,8 +204,8 @@ def wav_header(
 ) -> bytes:
     """Make a WAV header for so many bytes of samples, `None` for a stream of unknown length.
 
-    `audio_format` is spelled either way (`mulaw`, `pcm_mulaw`). PCM headers have 44 bytes, others
-    58 (they carry a sample count, as the format's definition asks).
+    `audio_format` is spelled either way (`mulaw`, `pcm_mulaw`), `sample_rate` is in Hz. PCM headers
+    have 44 bytes, others 58 (they carry a sample count, as the format's definition asks).
 
     Raises
         ConfigurationError: WAV has no such format (big-endian, signed 8 bit), or a refused rate.

@@ -27,9 +27,27 @@ PROGRAM = "soniox-sync"
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 # in the order of the help; each is a module of `commands`
-COMMANDS = ("demo", "speak", "transcribe", "sandbox")
+COMMANDS = (
+    "demo",
+    "speak",
+    "transcribe",
+    "jobs",
+    "files",
+    "voices",
+    "models",
+    "temp-key",
+    "usage",
+    "sandbox",
+)
 
-_DEFAULTS = {"sandbox": False, "region": None, "api_key_env": None, "json": False}
+_DEFAULTS = {
+    "sandbox": False,
+    "gateway": None,
+    "world_part": None,
+    "region": None,
+    "api_key_env": None,
+    "json": False,
+}
 
 
 def run(argv: Optional[Sequence[str]] = None) -> int:
@@ -42,7 +60,9 @@ def run(argv: Optional[Sequence[str]] = None) -> int:
     with _logging(args.verbose, console), Interrupts() as interrupts:
         console.interrupts = interrupts
         try:
-            _module(args.command).run(args, console)
+            module = _module(args.command)
+            _check_gateway(args, module)
+            module.run(args, console)
             console.flush()
         except OutputClosed:
             _silence_stdout()
@@ -66,7 +86,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
         description="Speak and transcribe with the Soniox speech service.",
-        epilog="The key is read from SONIOX_API_KEY. Without one, try --sandbox or demo.",
+        epilog="The key is read from SONIOX_API_KEY (with --gateway slng from SLNG_API_KEY). "
+        "Without one, try --sandbox or demo.",
         parents=[_common_options("verbose_before")],
         allow_abbrev=False,
     )
@@ -91,7 +112,11 @@ def _common_options(verbose: str) -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     group = common.add_argument_group("common options")
     group.add_argument("--sandbox", action="store_true", help="use a local stand-in, without a key")
-    group.add_argument("--region", metavar="NAME", help="us, eu, jp or in")
+    group.add_argument("--gateway", choices=("slng",), help="go through this gateway")
+    group.add_argument("--world-part", metavar="NAME", help="where the gateway serves: eu, na, ap")
+    group.add_argument(
+        "--region", metavar="NAME", help="us, eu, jp or in; with --gateway one of its datacenters"
+    )
     group.add_argument(
         "--api-key-env", metavar="VARIABLE", help="environment variable that holds the key"
     )
@@ -106,8 +131,16 @@ def _common_options(verbose: str) -> argparse.ArgumentParser:
     return common
 
 
+def _check_gateway(args: argparse.Namespace, module: Any) -> None:
+    """Refuse what a gateway cannot do. A command that can says so with `TAKES_GATEWAY`."""
+    if args.gateway and not getattr(module, "TAKES_GATEWAY", False):
+        raise UsageError(f"--gateway is for speak and transcribe, not for {args.command}")
+    if args.world_part and not args.gateway:
+        raise UsageError("--world-part needs --gateway slng")
+
+
 def _module(name: str) -> Any:
-    return import_module(f".commands.{name}", __package__)
+    return import_module(f".commands.{name.replace('-', '_')}", __package__)
 
 
 @contextmanager

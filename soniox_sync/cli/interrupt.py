@@ -86,5 +86,5 @@ def _take(step: Step) -> None:
         step()
     except SonioxError as error:
         log.debug("! after Ctrl-C: %s", error)  # the main thread meets it, too
-    except Exception:  # noqa: BLE001 - a thread's top: logged
+    except Exception:
         log.exception("! stopping after Ctrl-C failed")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..recording import Recording, ReconnectingEvent
+from ..recording import ReconnectingEvent, Recording
 from .console import Console
 
 __all__ = ["MAX_ATTEMPTS", "Outages"]

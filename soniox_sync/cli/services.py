@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, Optional, Union
 
 from ..errors import ConfigurationError
 from ..protocol.tokens import SttEvent
@@ -16,10 +16,31 @@ from .console import UsageError
 if TYPE_CHECKING:
     from ..client import SonioxClient
     from ..sandbox import Sandbox
+    from ..slng import SlngClient
+
+    Client = Union[SonioxClient, SlngClient]
 
 log = logging.getLogger("soniox_sync.cli")
 
-__all__ = ["open_client", "open_sandbox", "speak", "transcribe"]
+__all__ = ["open_client", "open_realtime", "open_sandbox", "speak", "transcribe"]
+
+
+@contextmanager
+def open_realtime(args: argparse.Namespace) -> Iterator[Client]:
+    """Give what speaks and transcribes: the client, or that of `--gateway`; as `open_client`."""
+    if not args.gateway:
+        with open_client(args) as client:
+            yield client
+    elif args.sandbox:
+        _refuse_beside_sandbox(args)
+        with open_sandbox() as sandbox, sandbox.slng_client(world_part=args.world_part) as gateway:
+            yield gateway
+    else:
+        from ..slng import SlngClient
+
+        key = service_key(args)
+        with SlngClient(key, world_part=args.world_part, region=args.region) as gateway:
+            yield gateway
 
 
 @contextmanager
@@ -33,10 +54,14 @@ def open_client(args: argparse.Namespace) -> Iterator[SonioxClient]:
         with _service_client(args) as client:
             yield client
         return
-    if args.region or args.api_key_env:
-        raise UsageError("--sandbox needs neither --region nor --api-key-env")
+    _refuse_beside_sandbox(args)
     with open_sandbox() as sandbox, sandbox.client() as client:
         yield client
+
+
+def _refuse_beside_sandbox(args: argparse.Namespace) -> None:
+    if args.region or args.api_key_env:
+        raise UsageError("--sandbox needs neither --region nor --api-key-env")
 
 
 def _service_client(args: argparse.Namespace) -> SonioxClient:
@@ -46,7 +71,7 @@ def _service_client(args: argparse.Namespace) -> SonioxClient:
 
 
 def service_key(args: argparse.Namespace) -> Optional[str]:
-    """Give the key of `--api-key-env`, `None` to let the client look in SONIOX_API_KEY."""
+    """Give the key of `--api-key-env`, `None` to let the client look in its own variable."""
     if args.api_key_env is None:
         return None
     key = os.environ.get(args.api_key_env)
@@ -62,7 +87,7 @@ def open_sandbox(**options: Any) -> Sandbox:
     return Sandbox(**options)
 
 
-def transcribe(client: SonioxClient, audio: Iterable[bytes], **config: Any) -> Iterator[SttEvent]:
+def transcribe(client: Client, audio: Iterable[bytes], **config: Any) -> Iterator[SttEvent]:
     """Transcribe `audio` to its end, giving events as they come; closing it early cancels."""
     log.info("transcribing with %r, %s", client, config)
     with client.realtime.stt(**config) as session:
@@ -70,7 +95,7 @@ def transcribe(client: SonioxClient, audio: Iterable[bytes], **config: Any) -> I
         yield from session
 
 
-def speak(client: SonioxClient, texts: Iterable[str], **config: Any) -> Iterator[bytes]:
+def speak(client: Client, texts: Iterable[str], **config: Any) -> Iterator[bytes]:
     """Speak each text (at most 5000 bytes), one after the other; closing it early cancels.
 
     A stream of its own for each keeps clear of the limits of text and of audio per stream

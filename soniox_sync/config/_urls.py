@@ -96,6 +96,19 @@ def check_url(field: str, value: str, name: Optional[str] = None) -> str:
     return urlunsplit(parts._replace(path=_full_path(field, parts.path)))
 
 
+def check_gateway_url(name: str, value: str) -> str:
+    """Check a WebSocket URL of a gateway and give it without trailing slash.
+
+    Raises
+        ConfigurationError: as `check_url`.
+    """
+    parts = _split(name, _stripped(name, value))
+    _check_scheme(name, parts, ("wss", "ws"))
+    _check_parts(name, parts, allow_query=False)
+    _check_plaintext(name, parts)
+    return urlunsplit(parts._replace(path=parts.path.rstrip("/")))
+
+
 def safe_url(value: object) -> str:
     """Show a URL without what may be secret in it: user info, query, fragment. Never raises."""
     try:

@@ -2,7 +2,7 @@
 
 Precedence, explicit arguments first and the environment after them, each in the order
 URL > `base_domain` > `region`; the US region last. So `region="eu"` in the code beats
-`SONIOX_WS_URL` in the environment. Source: API 1, PROTOCOL 1.1.
+`SONIOX_WS_URL` in the environment. Source: PROTOCOL 1.1.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ def resolve_connection_config(
     call a key callable. Thread-safe.
 
     Raises
-        ConfigurationError: an unknown field, a refused URL, region, domain or key (API 1).
+        ConfigurationError: an unknown field, a refused URL, region, domain or key.
         InputTypeError: a value of the wrong type.
     """
     given = coerce(ConnectionConfig, config, "config")

@@ -84,7 +84,7 @@ TTS_API_PATH = "/tts"
 AUTH_MODES = ("header", "subprotocol", "message")
 KEY_SUBPROTOCOL = "soniox-api-key"
 
-# --- environment (API 1) ---
+# --- environment ---
 ENV_API_KEY = "SONIOX_API_KEY"
 ENV_REGION = "SONIOX_REGION"
 ENV_BASE_DOMAIN = "SONIOX_BASE_DOMAIN"

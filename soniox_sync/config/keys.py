@@ -15,9 +15,9 @@ from .constants import AUTH_MODES, ENV_API_KEY
 
 ApiKey = Union[str, Callable[[], str]]
 
-_WHERE = (
-    f"set {ENV_API_KEY} or pass api_key=...; to try things out without a key use the sandbox: "
-    "`soniox-sync --sandbox ...` or soniox_sync.sandbox.Sandbox"
+_SANDBOX = (
+    "to try things out without a key use the sandbox: `soniox-sync --sandbox ...` or "
+    "soniox_sync.sandbox.Sandbox"
 )
 
 # What may stand in a subprotocol (RFC 9110 5.6.2); a key of the old kind holds a colon
@@ -26,12 +26,18 @@ _TOKEN_CHARS = frozenset(
 )
 
 
-def resolve_api_key(cfg: Any = None, *, environ: Optional[Mapping[str, str]] = None) -> str:
+def resolve_api_key(
+    cfg: Any = None,
+    *,
+    environ: Optional[Mapping[str, str]] = None,
+    variable: str = ENV_API_KEY,
+    name: str = "api_key",
+) -> str:
     """Get the key itself, without surrounding blanks and newlines.
 
     `cfg` is a `str`, a callable returning one (called once per call of this function), a
-    connection config (its `api_key` is taken), or `None` for `SONIOX_API_KEY` in `environ`
-    (default: the process's). Blocks for as long as the callable does.
+    connection config (its `api_key` is taken), or `None` for `variable` in `environ` (default: the
+    process's). `name` is what an error calls the key. Blocks for as long as the callable does.
 
     Raises
         ConfigurationError: no key, an empty one, one with blanks or control characters inside,
@@ -39,22 +45,25 @@ def resolve_api_key(cfg: Any = None, *, environ: Optional[Mapping[str, str]] = N
     """
     source = _source_of(cfg)
     if source is None:
-        source = (os.environ if environ is None else environ).get(ENV_API_KEY)
+        source = (os.environ if environ is None else environ).get(variable)
         if source is None or not source.strip():
-            raise ConfigurationError(f"no API key: {_WHERE}")
+            raise ConfigurationError(f"no API key: {_where(name, variable)}")
     elif callable(source):
-        return _checked(_called(source), "what the api_key callable returned is")
-    return _checked(source, "api_key is")
+        returned = _called(source, name)
+        return _checked(returned, f"what the {name} callable returned is", name, variable)
+    return _checked(source, f"{name} is", name, variable)
 
 
-def check_api_key_source(value: Any) -> None:
+def check_api_key_source(value: Any, *, variable: str = ENV_API_KEY, name: str = "api_key") -> None:
     """Refuse what can never become a key, without calling or reading anything.
+
+    `variable`, `name`: as in `resolve_api_key`.
 
     Raises
         ConfigurationError: an unusable `str`. InputTypeError: neither `str`, callable nor `None`.
     """
     if value is not None and not callable(value):
-        _checked(value, "api_key is")
+        _checked(value, f"{name} is", name, variable)
 
 
 def check_subprotocol_key(key: str) -> str:
@@ -90,27 +99,31 @@ def _source_of(cfg: Any) -> Any:
     return cfg
 
 
-def _called(source: Callable[[], Any]) -> Any:
+def _where(name: str, variable: str) -> str:
+    return f"set {variable} or pass {name}=...; {_SANDBOX}"
+
+
+def _called(source: Callable[[], Any], name: str) -> Any:
     try:
         return source()
     except Exception as exc:
         raise ConfigurationError(
-            f"the api_key callable raised {type(exc).__name__}: no key to connect with"
+            f"the {name} callable raised {type(exc).__name__}: no key to connect with"
         ) from exc
 
 
-def _checked(key: Any, who: str) -> str:
+def _checked(key: Any, who: str, name: str, variable: str) -> str:
     if not isinstance(key, str):
         _discard(key)
-        raise InputTypeError(f"{who} {_kind(key)}, not a str: {_WHERE}")
+        raise InputTypeError(f"{who} {_kind(key)}, not a str: {_where(name, variable)}")
     bare = str(key).strip()
     if not bare:
-        raise ConfigurationError(f"{who} an empty string: {_WHERE}")
+        raise ConfigurationError(f"{who} an empty string: {_where(name, variable)}")
     if bare[:7].lower() == "bearer ":
-        raise ConfigurationError("api_key is the bare key: leave out the word 'Bearer'")
+        raise ConfigurationError(f"{name} is the bare key: leave out the word 'Bearer'")
     if not all("!" <= ch <= "~" for ch in bare):
         raise ConfigurationError(
-            "api_key holds a blank, a control character or a character outside ASCII: "
+            f"{name} holds a blank, a control character or a character outside ASCII: "
             "copy it again from the console"
         )
     return bare

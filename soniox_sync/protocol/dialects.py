@@ -38,6 +38,8 @@ class SttDialect:
 
     `audio` turns a chunk into a text message, `None` where audio travels as it is in binary
     frames. `ready_first` says that nothing but `start` may be sent before a `{"ready": true}`.
+    `ends_by_closing`: no last response comes, the server closes with code 1000 once it is done.
+    `tells_times`: results say up to where the audio is final, so that it can be sent again.
     """
 
     name: str
@@ -48,6 +50,8 @@ class SttDialect:
     audio: Optional[Callable[[bytes], str]] = None
     read: Callable[[Frame], Optional[Frame]] = _unchanged
     ready_first: bool = False
+    ends_by_closing: bool = False
+    tells_times: bool = True
 
 
 def _native_text(stream_id: str, text: str, end: bool) -> str:

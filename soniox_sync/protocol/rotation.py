@@ -12,7 +12,7 @@ from typing import Optional
 from .ledger import Ledger
 from .tokens import SttEvent
 
-# after rotate_after_sec the change waits for a pause in speech, at most this long (API.md 5)
+# after rotate_after_sec the change waits for a pause in speech, at most this long
 _PATIENCE_SEC = 20 * 60.0
 _SILENCE_MS = 500
 # a prepared session that fails is tried again after this long; the present one still works

@@ -41,12 +41,23 @@ class SttReceiver:
         events = self._read_tokens(frame, payload)
         self.error = find_error(frame)
         if self.error is None and frame.get("finished") is True:
-            self.finished = True
-            result = Result((), self._final_ms, self._total_ms, True, frame)
-            events.append(SttEvent("finished", result))
+            events.append(self._finished(frame))
         elif self.error is not None and not any(event.result.tokens for event in events):
             return []  # an error frame's empty token list is no result
         return events
+
+    def closed(self, code: Optional[int]) -> Optional[SttEvent]:
+        """Give the last event when closing with `code`, after our end of audio, is the whole end.
+
+        So it is where the dialect knows no last response; elsewhere, and for any other code, a
+        closed line is a lost one: `None`.
+        """
+        well = self._dialect.ends_by_closing and code == 1000 and self.error is None
+        return self._finished({}) if well and not self.finished else None
+
+    def _finished(self, frame: Mapping[str, Any]) -> SttEvent:
+        self.finished = True
+        return SttEvent("finished", Result((), self._final_ms, self._total_ms, True, frame))
 
     def _read_tokens(self, frame: Mapping[str, Any], payload: bytes) -> list[SttEvent]:
         self._final_ms = _counter(frame, _FINAL, self._final_ms)

@@ -1,8 +1,8 @@
 """What a transcription delivers: `Token`, `Result`, `SttEvent`.
 
 Plain classes with `__slots__`; a received token keeps its dict and reads the rarer fields from it
-when asked: frozen dataclasses cost several times as much (PERF.md). Treat them as immutable:
-the same object may be handed to several consumers.
+when asked: frozen dataclasses cost several times as much (docs/performance.rst). Treat them as
+immutable: the same object may be handed to several consumers.
 """
 
 from __future__ import annotations

@@ -23,7 +23,8 @@ Timestamps = Mapping[str, Any]
 class AudioChunk:
     """Is a piece of speech: `audio` bytes, perhaps character `timestamps`, perhaps the last one.
 
-    The base64 text is decoded where the audio is used, in the consumer's thread, once (PERF.md).
+    The base64 text is decoded where the audio is used, in the consumer's thread, once
+    (docs/performance.rst).
     `timestamps` holds `characters`, `character_start_times_seconds` and
     `character_end_times_seconds`, parallel lists over the spoken (normalised) text of this piece,
     in seconds from the start of the stream; `None` when none came. Source: PROTOCOL 3.2.

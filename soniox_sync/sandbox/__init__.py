@@ -1,5 +1,7 @@
 """A stand-in for the Soniox service on loopback: for demos, tests, and work without a key.
 
+Begin with::
+
     from soniox_sync.sandbox import Sandbox
 
     with Sandbox() as sandbox:

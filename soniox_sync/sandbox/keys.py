@@ -16,6 +16,8 @@ from .problems import Problem, bad_request
 
 __all__ = ["Accounts", "ApiKeys", "KeyRing", "KeyRule"]
 
+# keys that nobody can have come by: wrong ones, and temporary ones not made here or long ended
+_UNKNOWN = ("invalid", "snx_temp_")
 # the usage_type of each service (PROTOCOL 1.5)
 _USAGE = {"stt": "transcribe_websocket", "tts": "tts_rt", "rest": "rest"}
 # how the service words its 429s (PROTOCOL 3.7)
@@ -55,7 +57,11 @@ ApiKeys = Optional[Union[str, Iterable[str], Mapping[str, Union[KeyRule, Mapping
 
 
 class KeyRing:
-    """Knows the keys. With `None`: every non-empty key that does not start with `invalid`."""
+    """Knows the keys.
+
+    With `None`: every non-empty key that does not start with `invalid`, and of temporary keys
+    (`snx_temp_`) those made here.
+    """
 
     def __init__(self, api_keys: ApiKeys = None) -> None:
         # Guards _rules and the `used` of each. Leaf.
@@ -78,6 +84,8 @@ class KeyRing:
     def add(self, key: str, rule: KeyRule) -> None:
         """Accept one more key, such as a temporary one."""
         with self._lock:
+            # those that ended are forgotten here, so that a long run does not fill the memory
+            self._rules = {k: r for k, r in self._rules.items() if not (r.usage_type and r.expired)}
             self._rules[key] = rule
 
     def check(self, key: Optional[str], service: str) -> KeyRule:
@@ -88,7 +96,7 @@ class KeyRing:
         """
         with self._lock:
             rule = self._rules.get(key or "")
-            if rule is None and self._open and key and not key.startswith("invalid"):
+            if rule is None and self._open and key and not key.startswith(_UNKNOWN):
                 rule = self._rules[key] = KeyRule()
         return self._judge(rule, key, service)
 
@@ -179,6 +187,11 @@ class Accounts:
             self._active[f"{kind}.streams"] += 1
         self._traffic.count(f"{kind}.streams", 1)
         return self._ender(f"{kind}.streams")
+
+    def count_request(self, kind: str) -> None:
+        """Count a request that is no stream. Raises `Problem` 429 when it is one too many."""
+        with self._lock:
+            self._check_rate(kind)
 
     def _check_rate(self, kind: str) -> None:
         limit = getattr(self._limits, f"{kind}_requests_per_minute", None)

@@ -69,6 +69,19 @@ class Limits:
     tts_first_audio_delay_sec: float = 0.0
     tts_chunk_ms: int = 100
 
+    # --- REST (PROTOCOL 5.2, 5.3)
+    rest_requests_per_minute: Optional[int] = None
+    rest_max_upload_bytes: int = 1_073_741_824
+    rest_max_files: int = 1000
+    # the service stores 10 GB; here it is memory
+    rest_max_stored_bytes: int = 512 * 1024 * 1024
+    rest_max_pending: int = 100
+    rest_max_transcriptions: int = 2000
+    rest_max_voices: int = 100
+    # how much longer a transcription takes than hearing does, and how long a voice is prepared
+    rest_job_sec: float = 0.0
+    rest_voice_sec: float = 0.2
+
     @classmethod
     def documented(cls, **overrides: Any) -> Limits:
         """Give the defaults plus the documented limits of a new account (PROTOCOL 2.7, 3.4)."""

@@ -66,7 +66,7 @@ class TrafficLog:
         self.totals: collections.Counter[str] = collections.Counter()
 
     def add(self, kind: str, connection: int, direction: str, message: Any, size: int = 0) -> None:
-        """Record one event; keys are taken out here, whoever calls."""
+        """Record one event of `size` bytes; keys are taken out here, whoever calls."""
         # what the sandbox itself says holds no key, and it says much
         clean = without_keys(message) if direction == "in" else message
         entry = Entry(kind, connection, direction, clean, size, time.monotonic())
@@ -115,7 +115,10 @@ class TrafficLog:
     def wait_for(
         self, predicate: Callable[[Entry], bool], *, timeout_sec: float = 10.0
     ) -> Optional[Entry]:
-        """Wait for an entry, old or new, that fulfils `predicate`; `None` when none came."""
+        """Wait for an entry, old or new, that fulfils `predicate`; `None` when none came.
+
+        At most `timeout_sec` seconds.
+        """
         found: list[Entry] = []
 
         def look() -> bool:
@@ -127,7 +130,7 @@ class TrafficLog:
         return found[0] if found else None
 
     def wait_until_idle(self, *, timeout_sec: float = 10.0) -> bool:
-        """Wait until no connection is open; False when some still are."""
+        """Wait until no connection is open; False when some still are after `timeout_sec`."""
         with self._changed:
             return self._changed.wait_for(
                 lambda: (

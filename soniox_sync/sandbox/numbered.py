@@ -27,7 +27,7 @@ def numbered_audio(
     gap_ms: int = 50,
     sample_rate: int = 16000,
 ) -> bytes:
-    """Make s16le mono audio of `count` words from number `first`.
+    """Make s16le mono audio of `count` words from number `first`, at `sample_rate` (Hz).
 
     Each takes `ms_per_word`, of which the last `gap_ms` are silent.
     """
@@ -126,6 +126,9 @@ class NumberedRecognizer:
     def listen(
         self, *, sample_rate: int, languages: Sequence[str] = (), endpoint_delay_ms: int = 2000
     ) -> NumberedListener:
-        """Give a listener; the first hint is its language."""
+        """Give a listener for `sample_rate` (Hz); the first hint is its language.
+
+        `endpoint_delay_ms`: how much silence ends an utterance.
+        """
         language = languages[0] if languages else "en"
         return NumberedListener(sample_rate, self._final_lag_ms, endpoint_delay_ms, language)

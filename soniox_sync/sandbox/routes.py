@@ -15,7 +15,17 @@ if TYPE_CHECKING:
     from .world import World
     from .ws import Service, WsPeer
 
-__all__ = ["Answer", "Handler", "Handshake", "Request", "Routes", "ServiceFactory"]
+__all__ = [
+    "Answer",
+    "Doorkeeper",
+    "Handler",
+    "Handshake",
+    "Request",
+    "Routes",
+    "ServiceFactory",
+    "SocketRoute",
+    "Turndown",
+]
 
 
 @dataclass(frozen=True)
@@ -67,10 +77,29 @@ class Handshake:
     key_source: Optional[str]
     problem: Optional[Problem]
     request_id: str
+    provider_key: Optional[str] = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Turndown:
+    """Is an upgrade answered with an HTTP status and a text instead of a WebSocket."""
+
+    status: int
+    text: str
 
 
 Handler = Callable[["World", Request], Answer]
 ServiceFactory = Callable[["World", "WsPeer", Handshake], "Service"]
+Doorkeeper = Callable[["World", Handshake], Optional[Turndown]]
+
+
+@dataclass(frozen=True)
+class SocketRoute:
+    """Is one WebSocket endpoint. `door` may turn an upgrade down; the service itself never does."""
+
+    kind: str
+    factory: ServiceFactory
+    door: Optional[Doorkeeper] = None
 
 
 class Routes:
@@ -78,7 +107,7 @@ class Routes:
 
     def __init__(self) -> None:
         self._plain: list[tuple[str, re.Pattern[str], Handler]] = []
-        self._sockets: dict[str, tuple[str, ServiceFactory]] = {}
+        self._sockets: dict[str, SocketRoute] = {}
 
     def add(self, method: str, pattern: str, handler: Handler) -> None:
         """Serve `method pattern` with `handler(world, request)`."""
@@ -88,11 +117,13 @@ class Routes:
         )
         self._plain.append((method, re.compile(expression), handler))
 
-    def add_socket(self, path: str, kind: str, factory: ServiceFactory) -> None:
+    def add_socket(
+        self, path: str, kind: str, factory: ServiceFactory, door: Optional[Doorkeeper] = None
+    ) -> None:
         """Serve WebSockets at `path` with the service that `factory` makes."""
-        self._sockets[path] = (kind, factory)
+        self._sockets[path] = SocketRoute(kind, factory, door)
 
-    def socket(self, path: str) -> Optional[tuple[str, ServiceFactory]]:
+    def socket(self, path: str) -> Optional[SocketRoute]:
         """Find the WebSocket service of a path."""
         return self._sockets.get(path)
 

@@ -19,6 +19,7 @@ from .world import World
 
 if TYPE_CHECKING:
     from soniox_sync.client import SonioxClient
+    from soniox_sync.slng import SlngClient
 
     from .engines.base import Engines, HeardWord, Recognizer
 
@@ -128,6 +129,7 @@ class Sandbox:
     def close(self) -> None:
         """Cut every connection, end every thread, free the port; idempotent, bounded."""
         self._server.close()
+        self._world.jobs.close()
         self._world.clock.close()
 
     def client(self, **options: Any) -> SonioxClient:
@@ -143,6 +145,13 @@ class Sandbox:
             "tts_ws_url": urls.tts,
         }
         return SonioxClient(**{**settings, **options})
+
+    def slng_client(self, **options: Any) -> SlngClient:
+        """Make a `SlngClient` that talks to this sandbox's gateway routes; `options` win."""
+        from soniox_sync.slng import SlngClient
+
+        settings = {"api_key": self.api_key, "base_url": self.urls.slng}
+        return SlngClient(**{**settings, **options})
 
     def script(
         self,

@@ -14,6 +14,7 @@ from .clock import Timer, Watch
 from .dialects import NATIVE, Dialect
 from .keys import KeyRule, check_single_place
 from .problems import Problem, bad_request
+from .rest_ledger import Use
 from .routes import Handshake
 from .stt_config import read_start
 from .stt_worker import SttWorker, too_long
@@ -47,6 +48,7 @@ class SttService:
         self._rule: Optional[KeyRule] = None
         self._refused: Optional[Problem] = None
         self._release: Callable[[], None] = lambda: None
+        self._use: Optional[Use] = None
         limits, clock = world.limits, world.clock
         self._start_watch = Watch(clock, limits.stt_start_timeout_sec, self._start_late)
         self._key_watch = Watch(clock, limits.unauthenticated_sec, self._start_late)
@@ -150,7 +152,15 @@ class SttService:
         rule = self._authorise(message)
         config = read_start(message, self._world.limits)
         self._world.keys.use(rule)
-        self._release = self._world.accounts.begin_stream("stt")
+        release = self._world.accounts.begin_stream("stt")
+        reference = rule.client_reference_id or message.get("client_reference_id")
+        self._use = use = self._world.ledger.begin("stt", message.get("model"), reference)
+
+        def end() -> None:
+            use.stop()
+            release()
+
+        self._release = end
         self._start_watch.stop()
         self._key_watch.stop()
         self._worker = SttWorker(self._world, config, self, self._peer.number)
@@ -236,6 +246,8 @@ class SttService:
                 return
             self._failed = True
             self._send(message)
+        if self._use is not None:
+            self._use.done(input_audio_ms=message["total_audio_proc_ms"])
         self._release()
         self._peer.close(1000)
 

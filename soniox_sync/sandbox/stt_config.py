@@ -13,7 +13,14 @@ from .limits import Limits
 from .pcm import RAW_FORMATS, RawDecoder
 from .problems import bad_request
 
-__all__ = ["SttConfig", "Translation", "read_start"]
+__all__ = [
+    "SttConfig",
+    "Translation",
+    "check_context",
+    "read_hints",
+    "read_start",
+    "read_translation",
+]
 
 _MAX_CHANNELS = 8
 _RATES = range(8000, 96001)
@@ -81,18 +88,18 @@ def read_start(message: Any, limits: Limits) -> SttConfig:
         raise bad_request("Start request is malformed: missing model.")
     find_model(model, STT_REALTIME)
     _check_simple(message)
-    _check_context(message.get("context"), limits)
+    check_context(message.get("context"), limits)
     audio_format, rate, channels = _read_audio(message)
     return SttConfig(
         audio_format=audio_format,
         sample_rate=rate,
         num_channels=channels,
-        language_hints=_read_hints(message.get("language_hints")),
+        language_hints=read_hints(message.get("language_hints")),
         diarization=bool(message.get("enable_speaker_diarization")),
         language_identification=bool(message.get("enable_language_identification")),
         endpoint_detection=bool(message.get("enable_endpoint_detection")),
         endpoint_delay_ms=message.get("max_endpoint_delay_ms") or 2000,
-        translation=_read_translation(message.get("translation")),
+        translation=read_translation(message.get("translation")),
     )
 
 
@@ -120,7 +127,8 @@ def _check_range(name: str, value: Any, low: float, high: float, fractional: boo
         raise bad_request(f"Start request is malformed: {name} must be from {low} to {high}.")
 
 
-def _check_context(context: Any, limits: Limits) -> None:
+def check_context(context: Any, limits: Limits) -> None:
+    """Check a context. Raises `Problem` 400."""
     if context is None:
         return
     if isinstance(context, str):
@@ -174,7 +182,8 @@ def _check_raw(name: str, rate: Any, channels: Any) -> None:
         raise bad_request(f"Invalid num_channels: must be from 1 to {_MAX_CHANNELS}.")
 
 
-def _read_hints(hints: Any) -> tuple[str, ...]:
+def read_hints(hints: Any) -> tuple[str, ...]:
+    """Check language hints. Raises `Problem` 400."""
     if hints is None:
         return ()
     if not isinstance(hints, list):
@@ -187,7 +196,8 @@ def _read_hints(hints: Any) -> tuple[str, ...]:
     return tuple(hints)
 
 
-def _read_translation(value: Any) -> Optional[Translation]:
+def read_translation(value: Any) -> Optional[Translation]:
+    """Check a translation wish. Raises `Problem` 400."""
     if value is None:
         return None
     kind = value.get("type") if isinstance(value, dict) else None

@@ -153,6 +153,8 @@ class TtsService:
         except Problem:
             release()
             raise
+        reference = rule.client_reference_id or message.get("client_reference_id")
+        stream.use = world.ledger.begin("tts", config.model, reference)
         stream.release = release
         with self._lock:
             self._streams[stream_id] = stream
@@ -227,6 +229,7 @@ class TtsService:
         """End a stream whose audio is all sent."""
         with self._lock:
             if not stream.gone.is_set():
+                stream.charge()
                 self._drop(stream)
 
     def fail(self, stream: TtsStream, problem: Problem) -> None:

@@ -11,6 +11,7 @@ from .encoders import Encoder, open_encoder
 from .limits import Limits
 from .narrate import Frame, Narrator
 from .problems import bad_request
+from .rest_ledger import Use
 from .routes import Answer, Request
 from .tts_config import TtsConfig, read_config, text_too_long
 from .world import World
@@ -25,9 +26,16 @@ def generate_speech(world: World, request: Request) -> Answer:
     config = read_config(body, world.cloned_voices)
     text = _read_text(body, world.limits)
     world.keys.use(rule)
-    release = world.accounts.begin_stream("tts")
+    end = world.accounts.begin_stream("tts")
+    reference = rule.client_reference_id or body.get("client_reference_id")
+    use = world.ledger.begin("tts", config.model, reference)
+
+    def release() -> None:
+        use.stop()
+        end()
+
     try:
-        audio = _speak(world, config, text, release)
+        audio = _speak(world, config, text, use, release)
         # the first piece before the status: what fails at once is still an error response
         first = next(audio)
     except BaseException:
@@ -50,7 +58,7 @@ def _read_text(body: dict[str, Any], limits: Limits) -> str:
 
 
 def _speak(
-    world: World, config: TtsConfig, text: str, release: Callable[[], None]
+    world: World, config: TtsConfig, text: str, use: Use, release: Callable[[], None]
 ) -> Iterator[bytes]:
     """Yield encoded audio at the sandbox's pace; cut silently at the limit of a stream."""
     limits = world.limits
@@ -64,6 +72,7 @@ def _speak(
     try:
         yield from _paced(narrator.say(text), encoder, limits)
         yield encoder.finish()
+        use.done(output_audio_ms=round(narrator.audio_sec * 1000), input_chars=len(text))
     finally:
         release()
 

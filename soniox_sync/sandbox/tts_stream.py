@@ -14,6 +14,7 @@ from .clock import Timer, Watch
 from .encoders import open_encoder
 from .narrate import Frame, Narrator, SentenceBuffer
 from .problems import Problem
+from .rest_ledger import Use
 from .tts_config import TtsConfig, text_too_long
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class TtsStream:
         self.gone = threading.Event()
         self.text_ended = False
         self.release: Callable[[], None] = lambda: None
+        self.use: Optional[Use] = None
         self._service = service
         self._limits = world.limits
         self._clock = world.clock
@@ -113,7 +115,16 @@ class TtsStream:
             timer.cancel()
         with self._more:
             self._more.notify_all()
+        if self.use is not None:
+            self.use.stop()
         self.release()
+
+    def charge(self) -> None:
+        """Note what was spoken, all of it."""
+        if self.use is not None:
+            self.use.done(
+                output_audio_ms=round(self._audio_sec * 1000), input_chars=self._text_bytes
+            )
 
     @property
     def alive(self) -> bool:

@@ -18,7 +18,7 @@ from .faults import Fault, Refusal
 from .link import Link, LinkReader, LinkWriter
 from .problems import Problem, bad_request, new_request_id
 from .rest_body import RestTarget
-from .routes import Answer, Handshake, Request, Routes, ServiceFactory
+from .routes import Answer, Handshake, Request, Routes, SocketRoute
 from .tripwire import Tripwire
 from .ws import WsPeer
 
@@ -69,7 +69,7 @@ class Exchange(BaseHTTPRequestHandler):
         route = self._routes.socket(url.path)
         if route is not None and "websocket" in self.headers.get("Upgrade", "").lower():
             self.close_connection = True
-            self._serve_socket(url.path, *route)
+            self._serve_socket(url.path, route)
         else:
             self._serve_plain(url.path, url.query)
 
@@ -77,12 +77,16 @@ class Exchange(BaseHTTPRequestHandler):
 
     # --- WebSocket
 
-    def _serve_socket(self, path: str, kind: str, factory: ServiceFactory) -> None:
-        world = self._world
+    def _serve_socket(self, path: str, route: SocketRoute) -> None:
+        world, kind = self._world, route.kind
         handshake = self._read_handshake(path)
         self._note(kind, "upgrade", path=path, auth=handshake.key_source)
         faults = world.faults.claim(kind, path)
         if self._refused(faults) or not self._upgrade_ok():
+            return
+        down = route.door(world, handshake) if route.door is not None else None
+        if down is not None:
+            self._plain_refusal(down.status, {}, down.text.encode("utf-8"))
             return
         self._accept(handshake)
         end, problem = world.accounts.begin_connection(kind)
@@ -99,7 +103,7 @@ class Exchange(BaseHTTPRequestHandler):
         if problem is not None and handshake.problem is None:
             handshake = Handshake(**{**handshake.__dict__, "problem": problem})
         try:
-            peer.run(factory(world, peer, handshake))
+            peer.run(route.factory(world, peer, handshake))
         finally:
             end()
 
@@ -118,7 +122,13 @@ class Exchange(BaseHTTPRequestHandler):
             problem = Problem("unauthenticated", "Authorization must be a Bearer token.")
         source = "header" if bearer is not None else "subprotocol" if offered else None
         return Handshake(
-            path, _harmless(self.headers), bearer or offered, source, problem, new_request_id()
+            path,
+            _harmless(self.headers),
+            bearer or offered,
+            source,
+            problem,
+            new_request_id(),
+            self.headers.get("X-Slng-Provider-Key"),
         )
 
     def _upgrade_ok(self) -> bool:

@@ -12,6 +12,9 @@ from .faults import Faults
 from .keys import Accounts, ApiKeys, KeyRing
 from .limits import Limits
 from .log import TrafficLog
+from .rest_ledger import Ledger
+from .rest_runner import JobRunner
+from .rest_store import Store
 from .scripted import Script, ScriptedRecognizer
 
 if TYPE_CHECKING:
@@ -32,6 +35,10 @@ class World:
         self.keys = KeyRing(api_keys)
         self.accounts = Accounts(limits, self.traffic)
         self.faults = Faults()
+        # what the REST side keeps
+        self.store = Store()
+        self.ledger = Ledger()
+        self.jobs = JobRunner(self)
         # ids of cloned voices that are ready to speak
         self.cloned_voices: set[str] = set()
         self._wanted = engines

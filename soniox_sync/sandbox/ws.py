@@ -266,7 +266,8 @@ class WsPeer:
 
     def received(self, message: Any, size: int) -> None:
         """Record a decoded text message; the service calls it, as only it can decode."""
-        self._traffic.add(self.kind, self.number, "in", message, size)
+        known = _summary(message) if isinstance(message, Mapping) else message
+        self._traffic.add(self.kind, self.number, "in", known, size)
 
     def _control_frame(self, frame: ABNF) -> None:
         payload = frame.data.encode("utf-8") if isinstance(frame.data, str) else frame.data
@@ -389,7 +390,8 @@ def _frame(payload: bytes, opcode: int, fragment: Optional[int] = None) -> bytes
 
 def _summary(message: Mapping[str, Any]) -> Mapping[str, Any]:
     """Replace base64 audio by its length: the log is for people."""
-    audio = message.get("audio")
-    if not isinstance(audio, str):
-        return message
-    return {**message, "audio": len(audio) * 3 // 4 - audio[-2:].count("=")}
+    for name in ("audio", "data"):  # the service's name, and that of the gateway
+        audio = message.get(name)
+        if isinstance(audio, str):
+            return {**message, name: len(audio) * 3 // 4 - audio[-2:].count("=")}
+    return message

@@ -35,6 +35,7 @@ def as_source(
     An `AudioSource` is given back as it is, the options are then not for it. Paths, bytes and
     files that can seek become a `FileSource`, streams a `PipeSource`, other iterables an
     `IterableSource`. `pace=None`: real time for a `FileSource`, else as fast as it comes.
+    `audio_format`, `sample_rate` (Hz) and `num_channels` tell what headerless audio is.
 
     Raises
         InputTypeError: none of these; the message says what is accepted.

@@ -42,13 +42,17 @@ def marks_of(timestamps: Optional[Timestamps]) -> Marks:
 
 
 class Attempt:
-    """Watches one stream. `ended` is called once, with the stream's error or `None`."""
+    """Watches one stream.
+
+    `sounds` is called with its first audio, `ended` once, with the stream's error or `None`.
+    """
 
     def __init__(
         self,
         part: Part,
         stream: TtsStream,
         now: Callable[[], float],
+        sounds: Callable[[], None],
         ended: Callable[[Attempt, Optional[SonioxError]], None],
     ) -> None:
         # Immutable
@@ -57,6 +61,7 @@ class Attempt:
         self.stream = stream
         self._progress = part.progress
         self._now = now
+        self._sounds = sounds
         self._ended = ended
         self._rate = bytes_per_second(stream.config)
         self._header_bytes = 44 if stream.config.audio_format == "wav" else 0
@@ -82,7 +87,9 @@ class Attempt:
         progress = self._progress
         progress.audio_sec = self._audio_sec()
         progress.at = self._now()
-        progress.heard = progress.heard or chunk.weight > 0
+        if chunk.weight and not progress.heard:
+            progress.heard = True
+            self._sounds()
 
     def _audio_sec(self) -> float:
         if self._rate is not None:

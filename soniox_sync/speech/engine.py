@@ -11,45 +11,28 @@ import itertools
 import logging
 import os
 import queue
-import random
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any, Optional, Protocol, Union
+from typing import Optional, Protocol, Union
 
-from ..config import TtsStreamConfig, check_tts_text
-from ..errors import (
-    InputTypeError,
-    QuotaError,
-    RealtimeError,
-    SonioxConnectionError,
-    SonioxError,
-    StateError,
-    is_retriable,
-)
-from ..transport.deadline import Deadline, wait_for
+from ..config import TtsStreamConfig
+from ..errors import SonioxConnectionError, SonioxError, StateError
+from ..transport.deadline import Deadline
 from ..tts_stream import TtsStream
 from .attempt import Attempt
 from .joiner import is_joinable
 from .lengths import estimate_sec
 from .planner import Part, Planner, Say, SpeechLimits
+from .retrying import may_try_again, retry_delay
+from .texts import TextReader
 
 _log = logging.getLogger("soniox_sync")
 _numbers = itertools.count(1)
 
-# text read ahead of the streams: about ten minutes of speech; a longer iterable is made to wait
-_TEXT_AHEAD_CHARS = 10_000
-# attempts in a row without any audio, the first included
-_MAX_TRIES = 4
-# the account's limit of streams frees itself when others end: that is worth more patience
-_MAX_QUOTA_TRIES = 8
-_RETRY_DELAY_SEC = 0.25
-_MAX_RETRY_DELAY_SEC = 8.0
 # how long a new stream waits for a cancelled one to leave its place
 _PLACE_SEC = 10.0
-# 413 comes after two minutes of audio: what is left can be spoken by another stream
-_RESUMABLE = frozenset({"max_audio_duration_reached", "invalid_stream_state"})
 
 
 class Voice(Protocol):
@@ -87,7 +70,7 @@ class PartEnd:
 
 
 class Engine:
-    """Speaks one text. `start()` once; then the consumer takes from `out` until `SpeechEnd`."""
+    """Speaks one text. `start()` once; then the consumer takes from `out` until a `PartEnd`."""
 
     def __init__(
         self,
@@ -103,19 +86,19 @@ class Engine:
         self.config = config
         self.out: queue.SimpleQueue[Union[Lane, PartEnd]] = queue.SimpleQueue()
         self.pid = os.getpid()
-        self._texts = texts
+        self._reader = TextReader(
+            texts,
+            lambda text: self._post(lambda: self._take_text(text)),
+            lambda error: self._post(lambda: self._text_over(error)),
+            f"{self.name}-text",
+        )
         self._voice = voice
         self.now = now
         self._limits = limits
         self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         # Set by anybody, never unset
-        self.stopped = threading.Event()  # no more text is wanted
         self.cancelled = False
-        # Between the text thread and the pump: room for text
-        self._given = 0  # text thread only
-        self._taken = 0  # pump only
-        self._room = threading.Event()
         # Pump only
         self._planner = Planner(
             limits, speed=config.speed or 1.0, joinable=is_joinable(config.audio_format)
@@ -128,6 +111,8 @@ class Engine:
         # Replaced whole by the pump, read by anybody
         self._audible: tuple[Attempt, ...] = ()
         self._open_lanes: tuple[Lane, ...] = ()
+        # Written by a reader thread
+        self.first_audio_at: Optional[float] = None
         # Written by the pump
         self.first_text_at: Optional[float] = None
         self.ended_at: Optional[float] = None
@@ -136,13 +121,7 @@ class Engine:
 
     def start(self) -> None:
         """Start the threads: one, and another for text that comes from an iterable."""
-        if isinstance(self._texts, str):
-            text = self._texts
-            self._post(lambda: self._take_text(text))
-            self._post(lambda: self._text_over(None))
-        else:
-            name = f"{self.name}-text"
-            threading.Thread(target=self._read_texts, name=name, daemon=True).start()
+        self._reader.start()
         self._thread.start()
 
     def consumed(self) -> None:
@@ -152,8 +131,7 @@ class Engine:
     def cancel(self) -> None:
         """End everything at once: the consumer, the streams, the text. Never blocks."""
         self.abandon()
-        self.stopped.set()
-        self._room.set()
+        self._reader.stop()
         for attempt in self._audible:
             attempt.stream._cancel(Deadline(0))
         self._wake_consumer()
@@ -183,36 +161,6 @@ class Engine:
 
     def _post(self, what: Callable[[], None]) -> None:
         self._inbox.put(what)
-
-    # -- the text thread -------------------------------------------------------------------------
-
-    def _read_texts(self) -> None:
-        error: Optional[BaseException] = None
-        texts: Any = self._texts
-        iterator: Optional[Iterator[Any]] = None
-        try:
-            iterator = iter(texts)
-            for text in iterator:
-                if self.stopped.is_set():
-                    break
-                self._give(text)
-        except BaseException as raised:  # noqa: BLE001 - a thread's top: raised in the audio loop
-            error = raised
-        if self.stopped.is_set() or error is not None:
-            _close_all(iterator, texts)
-        self._post(lambda: self._text_over(error))
-
-    def _give(self, text: Any) -> None:
-        if not isinstance(text, str):
-            raise InputTypeError(f"text: expected str, not {type(text).__name__}")
-        check_text(text)
-        self._given += len(text)
-        self._post(lambda: self._take_text(text))
-        while not self.stopped.is_set():
-            self._room.clear()
-            if self._given - self._taken < _TEXT_AHEAD_CHARS:
-                return
-            wait_for(self._room, Deadline(None))
 
     # -- the pump --------------------------------------------------------------------------------
 
@@ -244,7 +192,7 @@ class Engine:
                 return
             for say in planner.decide(self.now()):
                 self._say(say)
-            self._make_room()
+            self._reader.spoken(planner.placed_chars)
             self._drop_stalled()
             if planner.is_done:
                 return
@@ -268,11 +216,6 @@ class Engine:
     def _text_over(self, error: Optional[BaseException]) -> None:
         self._text_error = self._text_error or error
         self._planner.end()
-
-    def _make_room(self) -> None:
-        if self._taken != self._planner.placed_chars:
-            self._taken = self._planner.placed_chars
-            self._room.set()
 
     def _say(self, say: Say) -> None:
         part = say.part
@@ -298,7 +241,7 @@ class Engine:
             self._open_lanes = tuple(self._lanes.values())
             self.out.put(lane)
         stream = self._voice.stream(self._stream_config(), _PLACE_SEC)
-        attempt = Attempt(part, stream, self.now, self._report)
+        attempt = Attempt(part, stream, self.now, self._sounds, self._report)
         self._attempts[part] = attempt
         self._audible = tuple(self._attempts.values())
         if self.cancelled:  # meanwhile: cancel() may not have seen them
@@ -315,6 +258,11 @@ class Engine:
         return replace(self.config, stream_id=f"{self.config.stream_id[:240]}-{self._streams}")
 
     # -- how streams end -------------------------------------------------------------------------
+
+    def _sounds(self) -> None:
+        """Note the first audio. Reader only."""
+        if self.first_audio_at is None:
+            self.first_audio_at = self.now()
 
     def _report(self, attempt: Attempt, error: Optional[SonioxError]) -> None:
         """Hand the end of a stream to the pump. Mostly on the reader thread."""
@@ -343,10 +291,10 @@ class Engine:
             if begin > part.begin:
                 self._tries[part] = 0
         tries = self._tries[part] = self._tries.get(part, 0) + 1
-        if not _may_try_again(error, tries, begin > 0):
+        if not may_try_again(error, tries, resumed=begin > 0):
             return False
         _log.debug("! %s part %d again from %d: %s", self.name, part.number, begin, error)
-        if not self._planner.restart(part, begin, self.now() + _delay(error, tries)):
+        if not self._planner.restart(part, begin, self.now() + retry_delay(error, tries)):
             self._part_over(part, None)
         return True
 
@@ -364,8 +312,7 @@ class Engine:
 
     def _give_up_after(self, part: Part) -> None:
         """Stop what comes behind a part that failed; what comes before it is still heard."""
-        self.stopped.set()
-        self._room.set()
+        self._reader.stop()
         self._planner.stop()
         for later in [each for each in self._lanes if each.number > part.number]:
             self._planner.over(later)
@@ -389,8 +336,7 @@ class Engine:
     # -- the end ---------------------------------------------------------------------------------
 
     def _finish(self, error: Optional[BaseException]) -> None:
-        self.stopped.set()
-        self._room.set()
+        self._reader.stop()
         for attempt in self._attempts.values():
             attempt.stream._cancel(Deadline(0))
         self.ended_at = self.now()
@@ -398,39 +344,3 @@ class Engine:
             lane.items.put(PartEnd(error))
         self.out.put(PartEnd(error or self._text_error))
         self._voice.close()
-
-
-def check_text(text: str) -> None:
-    """Raise `ConfigurationError` for text that no encoding can carry."""
-    for at in range(0, len(text), 1000):  # the check counts bytes as well, 5000 at most
-        check_tts_text(text[at : at + 1000])
-
-
-def _close_all(*closables: Any) -> None:
-    """Let a generator, or the response behind it, know that nobody listens any more."""
-    for each in closables:
-        close = getattr(each, "close", None)
-        if callable(close):
-            try:
-                close()
-            except Exception:  # noqa: BLE001 - the caller's code: logged
-                _log.exception("! closing the text failed")
-
-
-def _is_quota(error: SonioxError) -> bool:
-    return isinstance(error, QuotaError) and error.error_type == "limit_exceeded"
-
-
-def _may_try_again(error: SonioxError, tries: int, resumed: bool) -> bool:
-    if _is_quota(error):
-        return tries < _MAX_QUOTA_TRIES
-    known = isinstance(error, RealtimeError) and error.error_type in _RESUMABLE
-    return tries < _MAX_TRIES and (is_retriable(error) or (known and resumed))
-
-
-def _delay(error: SonioxError, tries: int) -> float:
-    """Give the seconds before an attempt: none before the first repetition of a lost stream."""
-    if tries == 1 and not _is_quota(error):
-        return 0.0
-    delay = min(_RETRY_DELAY_SEC * 2.0**tries, _MAX_RETRY_DELAY_SEC)
-    return delay * random.uniform(0.5, 1.5)  # not all speakers of a fleet at the same moment

@@ -23,6 +23,9 @@ _SCRIPTS = (
 )
 _SENTENCE_ENDS = frozenset(".!?…。！？।॥؟۔")
 
+# categories beside letters and digits; a vowel sign may come alone when its writer stalls before it
+_SAID = frozenset({"Sc", "Sm", "So", "Mc", "Mn"})
+
 
 class _Weights(dict[str, float]):
     """Computes the weight of a character when it is first met."""
@@ -61,13 +64,12 @@ def estimate_sec(text: str, speed: float = 1.0) -> float:
 
 
 def is_speakable(text: str) -> bool:
-    """Tell whether there is anything to say: a letter, digit or symbol, not only marks and space.
+    """Tell whether there is anything to say: a letter, digit, symbol or vowel sign, not only
+    punctuation and space.
 
     A stream that was sent nothing to say would end without audio, or be killed for it.
     """
-    return any(
-        char.isalnum() or unicodedata.category(char) in ("Sc", "Sm", "So", "Mc") for char in text
-    )
+    return any(char.isalnum() or unicodedata.category(char) in _SAID for char in text)
 
 
 def utf8_size(text: str) -> int:

@@ -16,9 +16,10 @@ from ..config.constants import DEFAULT_LANGUAGE
 from ..errors import ConfigurationError, InputTypeError, SonioxConnectionError
 from ..tts import LinePlan, TtsConnection, _split_options
 from ..tts_stream import TtsStream
-from .engine import Engine, Voice, check_text
+from .engine import Engine, Voice
 from .planner import SpeechLimits
 from .speech import Speech
+from .texts import check_text
 
 if TYPE_CHECKING:
     from ..pool import TtsPool
@@ -27,7 +28,7 @@ __all__ = ["OwnVoice", "PoolVoice", "open_speech", "read_speech_config"]
 
 # the server kills a silent writer's stream after 5.2 s (PROTOCOL 3.5)
 _LONGEST_QUIET_SEC = 5.0
-# as the plain HTTP call has them (API 7)
+# as the plain HTTP call has them
 _DEFAULTS: Mapping[str, Any] = {"language": DEFAULT_LANGUAGE, "audio_format": "wav"}
 
 

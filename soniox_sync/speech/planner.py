@@ -379,7 +379,9 @@ class Planner:
             return part.not_before
         if part.end_sent:
             return self._last_sign(part) + self._limits.stall_sec
-        return min(self._quiet_at(part), self._lags_at(part)) if part.opened_at is not None else None
+        return (
+            min(self._quiet_at(part), self._lags_at(part)) if part.opened_at is not None else None
+        )
 
     def _last_sign(self, part: Part) -> float:
         return max(part.sent_at, part.progress.at)

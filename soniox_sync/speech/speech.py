@@ -33,29 +33,25 @@ _COMPRESSED_BYTES_PER_SEC = 8000.0
 class SpeechMetrics:
     """Measures one speech; readable at any time from any thread, `None` where not known yet.
 
-    `time_to_first_audio_sec`: from the first text sent to the first audio handed out.
+    `time_to_first_audio_sec`: from the first text sent to the first audio received.
     `audio_bytes`, `audio_sec`: of the audio handed out (`audio_sec` is `None` for formats that do
     not tell). `wall_sec`: from the first text sent to the end (or to now).
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._first_audio: Optional[float] = None
         self.audio_bytes = 0
         self.audio_sec: Optional[float] = 0.0
 
     def _handed_out(self, size: int, seconds: Optional[float]) -> None:
-        if size and self._first_audio is None:
-            self._first_audio = self._engine.now()
         self.audio_bytes += size
         self.audio_sec = seconds
 
     @property
     def time_to_first_audio_sec(self) -> Optional[float]:
         """Give the seconds from the first text to the first audio."""
-        if self._engine.first_text_at is None or self._first_audio is None:
-            return None
-        return self._first_audio - self._engine.first_text_at
+        first_text, first_audio = self._engine.first_text_at, self._engine.first_audio_at
+        return None if first_text is None or first_audio is None else first_audio - first_text
 
     @property
     def wall_sec(self) -> Optional[float]:
@@ -213,7 +209,7 @@ class Speech:
             return self._kept.popleft()
         while not self._is_over:
             if self._engine.cancelled:
-                self._is_over = True
+                self._finished()
             elif self._attempt is not None:
                 chunk = self._from_stream(self._attempt, deadline)
                 if chunk is not None:
@@ -260,8 +256,13 @@ class Speech:
         self._lane = self._last = None
         self._engine.consumed()
 
-    def _end(self, item: PartEnd) -> Optional[AudioChunk]:
+    def _finished(self) -> None:
         self._is_over = True
+        # it would keep the engine, and with it an exception's frames, alive for ever
+        self._finalizer.detach()
+
+    def _end(self, item: PartEnd) -> Optional[AudioChunk]:
+        self._finished()
         if item.error is not None:
             self._error = item.error
             if isinstance(item.error, SonioxError):

@@ -1,4 +1,4 @@
-"""Deadlines: one moment computed once, asked at each wait (HOUSE.md 4.5)."""
+"""Deadlines: one moment computed once, asked at each wait."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """WebSocket frames (RFC 6455): a strict reader over one buffer, and the encoder.
 
 Reading in bulk is what keeps the library as fast as a bare socket: websocket-client's reader makes
-three `recv` calls a frame, each giving the interpreter lock away (PERF.md). No I/O here.
+three `recv` calls a frame, each giving the interpreter lock away (docs/performance.rst). No
+I/O here.
 """
 
 from __future__ import annotations

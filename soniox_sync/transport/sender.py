@@ -2,7 +2,7 @@
 
 Whoever holds the send lock writes: first what an interrupted write left over, then waiting control
 frames, then its own. Pongs, pings and keepalives never wait for room: a full uplink must not stop
-the reader (PERF.md).
+the reader (docs/performance.rst).
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Sockets for one reading and one writing thread at once.
 
 A plain TCP socket stands that by itself. A TLS socket does not: with one thread in `recv` and one
-in `send` CPython crashes or drops the line (HOUSE.md 1). There the socket is non-blocking, a lock
-guards each single OpenSSL call, and all waiting happens in `poll`, outside the lock.
+in `send` CPython crashes or drops the line (docs/architecture.rst). There the socket is
+non-blocking, a lock guards each single OpenSSL call, and all waiting happens in `poll`, outside the
+lock.
 """
 
 from __future__ import annotations

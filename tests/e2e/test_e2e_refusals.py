@@ -1,4 +1,4 @@
-"""What the service would refuse is refused here, before it costs anything. API 3, 4; PROTOCOL."""
+"""What the service would refuse is refused here, before it costs anything."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The key shows nowhere: no repr, no log record, no exception, no traceback. API 8."""
+"""The key shows nowhere: no repr, no log record, no exception, no traceback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nothing truncated looks complete: every way to cut a transcription, seen by every call. API 4."""
+"""Nothing truncated looks complete: every way to cut a transcription, seen by every call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Transcription delivered to handlers: order, failures in them, slowness of them. API 4."""
+"""Transcription delivered to handlers: order, failures in them, slowness of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a transcription sends: pieces, streams at a pace, a thread that feeds. API 4."""
+"""What a transcription sends: pieces, streams at a pace, a thread that feeds."""
 
 from __future__ import annotations
 

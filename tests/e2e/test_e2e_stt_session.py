@@ -1,4 +1,4 @@
-"""A transcription from the user's side: what goes out, what comes in, its good end. API 4."""
+"""A transcription from the user's side: what goes out, what comes in, its good end."""
 
 from __future__ import annotations
 

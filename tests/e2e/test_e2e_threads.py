@@ -1,4 +1,4 @@
-"""Many threads on one object: nothing lost, nothing mixed, no deadlock. API 3, 4."""
+"""Many threads on one object: nothing lost, nothing mixed, no deadlock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The audio of a stream, however it is taken: read, iterated, saved, measured. API 3."""
+"""The audio of a stream, however it is taken: read, iterated, saved, measured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A speech connection as a thing: opening, key, keepalives, reconnecting, its end. API 1, 3."""
+"""A speech connection as a thing: opening, key, keepalives, reconnecting, its end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How speech fails: each failure once, to everybody who waits, after the audio before it. API 3."""
+"""How speech fails: each failure once, to everybody who waits, after the audio before it."""
 
 from __future__ import annotations
 

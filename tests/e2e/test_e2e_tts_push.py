@@ -1,4 +1,4 @@
-"""Speech delivered to handlers: order, failures in them, slowness of them. API 3, 4."""
+"""Speech delivered to handlers: order, failures in them, slowness of them."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_a_handler_may_end_everything(raw_peer: RawPeer, what: str) -> None:
         assert returned.wait(WAIT)
         if what != "connection":
             stream.wait(WAIT)
-    # a closed connection loses its streams, which deliver what came before (API 3)
+    # a closed connection loses its streams, which deliver what came before
     assert calls == ([b"1", b"2"] if what == "connection" else [b"1"])
 
 

@@ -1,4 +1,4 @@
-"""Speech streams from the user's side: order of frames, places, ends. API 3; PROTOCOL 3."""
+"""Speech streams from the user's side: order of frames, places, ends. PROTOCOL 3."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """A soak of TLS in both directions at once, run by hand: `python tests/soak/tls_duplex.py`.
 
-CPython's TLS sockets die when one thread reads while another writes (HOUSE.md 1); ours must not.
+CPython's TLS sockets die when one thread reads while another writes (docs/architecture.rst); ours
+must not.
 Default: 10 connections, 50 messages a second each way, 20 seconds. `--saturated` sends as much as
 the lines take. Ends with status 0 when every message arrived once, whole and in order.
 """

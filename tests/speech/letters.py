@@ -7,6 +7,7 @@ of each. Characters of the basic plane only; `pcm_s16le` or WAV, mono.
 from __future__ import annotations
 
 import array
+import unicodedata
 from collections.abc import Iterator, Sequence
 
 from soniox_sync import SonioxClient
@@ -67,6 +68,11 @@ def heard(pcm: bytes) -> str:
 def collapsed(text: str) -> str:
     """Give a text as the sandbox speaks it: its spaces do not count."""
     return "".join(text.split())
+
+
+def sounding(text: str) -> str:
+    """Give what of a text can be heard: marks alone, between two streams, are left out."""
+    return "".join(char for char in text if unicodedata.category(char)[0] in "LNSM")
 
 
 def client_of(sandbox: Sandbox) -> SonioxClient:

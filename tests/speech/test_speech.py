@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import io
+import os
 import random
 import threading
 import time
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any, Callable
 
 import pytest
-from letters import client_of, collapsed, heard, read_letters
+from letters import client_of, collapsed, heard, read_letters, sounding
 from virtual import mixed_text
 
 from soniox_sync import (
@@ -158,7 +159,7 @@ def test_no_stream_of_a_stalling_writer_is_killed(make_sandbox: Callable[..., Sa
 
     sandbox = make_sandbox(time_scale=0.2)
     speech = client_of(sandbox).realtime.speak(writer(), max_quiet_sec=0.5)
-    assert heard(speech.read(60)) == collapsed(text)
+    assert sounding(heard(speech.read(60))) == sounding(text)
     killed = [e for e in sandbox.log.entries() if e.message and "error_code" in e.message]
     assert killed == []
 
@@ -349,6 +350,46 @@ def test_cancel_while_connecting_ends_at_once() -> None:
         speech.cancel()
         assert speech.read(WAIT) == b""
         speech.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_speech_belongs_to_the_process_that_began_it(client: SonioxClient) -> None:
+    """In a forked child a speech raises at once; the parent's goes on."""
+    speech = client.realtime.speak(LONG)
+    audio = iter(speech)
+    first = next(audio)
+    child = os.fork()
+    if child == 0:
+        try:
+            speech.read(WAIT)
+        except SonioxConnectionError as error:
+            os._exit(0 if error.code == "forked" else 1)
+        finally:
+            os._exit(2)
+    assert os.waitpid(child, 0)[1] == 0
+    assert heard(first + b"".join(audio)) == collapsed(LONG)
+
+
+def test_a_blocked_iterable_holds_up_nobody(client: SonioxClient) -> None:
+    """Cancelling while the iterable blocks ends the loop; the iterable is closed later."""
+    let_go, closed = threading.Event(), threading.Event()
+
+    def writer() -> Iterator[str]:
+        try:
+            yield "Hello there. "
+            let_go.wait(WAIT)
+            yield "Never heard. "
+        finally:
+            closed.set()
+
+    speech = client.realtime.speak(writer())
+    next(iter(speech))
+    speech.close()
+    assert speech.read(WAIT) == b""
+    assert not closed.is_set()
+    let_go.set()
+    assert closed.wait(WAIT)
 
 
 # -- failures ------------------------------------------------------------------------------------

@@ -117,7 +117,7 @@ def opus_stream(serial: int, packets: list[bytes]) -> bytes:
 
 
 def pages_of(data: bytes) -> list[tuple[int, int, int, int, bytes]]:
-    """Read pages: flags, granule, serial, number, data. Checks their sums with the zlib-free rule."""
+    """Read pages: flags, granule, serial, number, data. Checks their sums."""
     found = []
     while data:
         assert data[:4] == b"OggS"

@@ -17,14 +17,15 @@ from soniox_sync.speech.planner import Part, Planner
 
 TICK_SEC = 0.05
 # four scripts: sentences without any end, digits, quotes, and what must not be split
-LATIN = "the of and a to in is you that it he was for on are as with his they at be this".split()
-CYRILLIC = "и в не на я быть он с что а по это она этот к но они мы весь который".split()
+LATIN = "the of and a to in is you that it he was for on are as with his they at be this"
+CYRILLIC = "и в не на я быть он с что а по это она этот к но они мы весь который"
 HAN = "的一是在不了有和人这中大为上个国我以要他时来用们生到作地于出就分对成会可主发年动"
-DEVANAGARI = "है में की के और से को का यह वह एक पर भी नहीं तो हम आप क्या कर था".split()
+DEVANAGARI = "है में की के और से को का यह वह एक पर भी नहीं तो हम आप क्या कर था"
 
 
-def words(rng: random.Random, known: Sequence[str], end: str) -> str:
+def words(rng: random.Random, words_of: str, end: str) -> str:
     """Make a sentence of words, its length chosen by `rng`."""
+    known = words_of.split()
     chosen = [rng.choice(known) for _ in range(rng.randint(1, 30))]
     if rng.random() < 0.2:
         chosen.insert(rng.randrange(len(chosen)), rng.choice(("3.14", "Dr.", "a.b/c", "$5", "1.")))
@@ -95,7 +96,7 @@ class VirtualStream:
 
 @dataclass
 class VirtualService:
-    """Speaks at `pace` times real time; a character takes `char_sec` (Han characters four times)."""
+    """Speaks at `pace` times real time; a character takes `char_sec`, Han ones four times."""
 
     pace: float
     char_sec: float

@@ -19,9 +19,10 @@ from ..feeds import reader_of
 from ..mailbox import pump
 from ..players import FileSink, LoudspeakerSink, Sink, WavSink
 from ..sentences import all_of, group_sentences, lines_of
-from ..services import open_client, speak
+from ..services import open_realtime, speak
 
 HELP = "turn text into speech"
+TAKES_GATEWAY = True
 
 _FORMAT_OF_SUFFIX = {
     ".wav": "wav",
@@ -63,7 +64,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
     sink = _open_sink(args, console, audio_format)
     written = 0
     try:
-        with open_client(args) as client:
+        with open_realtime(args) as client:
             for chunk in speak(client, _texts(args, console, audio_format), **_config(args)):
                 sink.write(chunk)
                 written += len(chunk)

@@ -17,9 +17,10 @@ from ...audio.formats import AUTO_FORMAT, RawAudio, is_raw
 from ..console import Console, UsageError
 from ..feeds import Feed, file_feed, microphone_feed, stdin_feed
 from ..outputs import FORMATS, Outputs, open_outputs
-from ..services import open_client, transcribe
+from ..services import open_realtime, transcribe
 
 HELP = "turn speech into text"
+TAKES_GATEWAY = True
 
 _MICROPHONE = {"audio_format": "pcm_s16le", "sample_rate": 16_000, "num_channels": 1}
 
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
     _check_source(args)
     config = _config(args)
     with _open_feed(args, console, config) as feed, open_outputs(args, console) as outputs:
-        with open_client(args) as client:
+        with open_realtime(args) as client:
             follow(console, outputs, feed, client, config)
 
 

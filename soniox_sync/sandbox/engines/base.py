@@ -59,6 +59,7 @@ class HeardWord:
     start_ms: int
     """Milliseconds on the clock of the stream: 0 is the first sample fed."""
     end_ms: int
+    """Milliseconds on the same clock."""
     confidence: float
     speaker: str = "1"
     language: str = "en"

@@ -1,0 +1,62 @@
+"""`POST /v1/auth/temporary-api-key`: keys that really work, and really end (PROTOCOL 5.7)."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+from .keys import KeyRule
+from .problems import Problem
+from .rest_common import admit, check_text, invalid, iso, whole_number
+from .routes import Answer, Request, Routes
+
+if TYPE_CHECKING:
+    from .world import World
+
+__all__ = ["add_key_routes"]
+
+# usage_type -> the service whose permission the maker of the key needs
+_USAGES = {"transcribe_websocket": "stt", "tts_rt": "tts"}
+
+
+def add_key_routes(routes: Routes) -> None:
+    """Add the endpoint."""
+    routes.add("POST", "/v1/auth/temporary-api-key", create_key)
+
+
+def create_key(world: World, request: Request) -> Answer:
+    """Serve `POST /auth/temporary-api-key`."""
+    own = admit(world, request)
+    body = request.json()
+    usage = body.get("usage_type")
+    if usage not in _USAGES:
+        raise invalid("body.payload.usage_type", f"Input should be one of {', '.join(_USAGES)}.")
+    if own.permissions is not None and _USAGES[usage] not in set(own.permissions):
+        raise Problem("permission_denied", "The API key has no permission for this service.")
+    place = "body.payload."
+    expires = whole_number(
+        body.get("expires_in_seconds"), f"{place}expires_in_seconds", 1, 3600, needed=True
+    )
+    longest = whole_number(
+        body.get("max_session_duration_seconds"),
+        f"{place}max_session_duration_seconds",
+        1,
+        18000,
+    )
+    single = body.get("single_use")
+    if not isinstance(single, (bool, type(None))):
+        raise invalid(f"{place}single_use", "Input should be a valid boolean.")
+    rule = KeyRule(
+        usage_type=usage,
+        single_use=bool(single),
+        expires_in_sec=expires,
+        max_session_duration_sec=longest,
+        client_reference_id=check_text(
+            body.get("client_reference_id"), f"{place}client_reference_id", 256
+        ),
+    )
+    key = f"snx_temp_{secrets.token_urlsafe(24)}"
+    world.keys.add(key, rule)
+    expires_at = datetime.now(timezone.utc) + timedelta(seconds=expires or 0)
+    return Answer.json({"api_key": key, "expires_at": iso(expires_at)}, 201)

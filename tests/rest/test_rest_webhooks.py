@@ -1,0 +1,188 @@
+"""`client.webhooks`: who is believed, and what is read (PROTOCOL 5.9)."""
+
+from __future__ import annotations
+
+import hmac
+from typing import Any
+
+import pytest
+
+from soniox_sync import (
+    ConfigurationError,
+    SonioxClient,
+    SonioxHttpError,
+    WebhookSignatureError,
+)
+from soniox_sync.rest.webhooks import DEFAULT_HEADER, MissingWebhookSecretError, WebhooksApi
+
+BODY = b'{"id": "8f0c", "status": "completed", "new": 1}'
+SECRET = "s3cret-\u00e9"
+
+
+@pytest.fixture
+def webhooks() -> WebhooksApi:
+    """Give a receiver that knows the secret from its environment."""
+    return WebhooksApi({"SONIOX_API_WEBHOOK_SECRET": f" {SECRET}\n"})
+
+
+@pytest.fixture
+def unset() -> WebhooksApi:
+    """Give a receiver without a secret."""
+    return WebhooksApi({"SONIOX_API_WEBHOOK_SECRET": "  "})
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X-Soniox-Webhook-Secret": SECRET},
+        {"x-soniox-webhook-secret": SECRET},
+        {"X-SONIOX-WEBHOOK-SECRET": SECRET, "Host": "x"},
+        {"X-Soniox-Webhook-Secret": f" {SECRET} "},
+        {"X-Soniox-Webhook-Secret": SECRET.encode()},
+        {b"x-soniox-webhook-secret": SECRET.encode()},
+        {"X-Soniox-Webhook-Secret": [SECRET]},
+        [("Host", "x"), ("X-Soniox-Webhook-Secret", SECRET)],
+        [(b"host", b"x"), (b"x-soniox-webhook-secret", SECRET.encode())],
+    ],
+    ids=range(9),
+)
+def test_the_right_secret_is_believed(webhooks: WebhooksApi, headers: Any) -> None:
+    """The secret counts whatever the case of its header, as str, bytes, list or pairs."""
+    webhooks.verify(headers)
+    event = webhooks.unwrap(BODY, headers)
+    assert (event.id, event.status, event.raw["new"]) == ("8f0c", "completed", 1)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Host": "x"},
+        {"X-Soniox-Webhook-Secret": "wrong"},
+        {"X-Soniox-Webhook-Secret": ""},
+        {"X-Soniox-Webhook-Secret": SECRET[:-1]},
+        {"X-Soniox-Webhook-Secret": SECRET + "x"},
+        {"X-Soniox-Webhook-Secret": SECRET.upper()},
+        {"X-Soniox-Webhook-Secret": []},
+        {"X-Other-Secret": SECRET},
+        {"X-Soniox-Webhook-Secret": [SECRET, "wrong"]},
+        [("X-Soniox-Webhook-Secret", "wrong"), ("x-soniox-webhook-secret", SECRET)],
+        {"X-Soniox-Webhook-Secret": "\udc80"},
+    ],
+    ids=range(12),
+)
+def test_anything_else_is_refused(webhooks: WebhooksApi, headers: Any) -> None:
+    """A missing, wrong, shortened, lengthened or doubled value raises, and shows no secret."""
+    for call in (webhooks.verify, lambda given: webhooks.unwrap(BODY, given)):
+        with pytest.raises(WebhookSignatureError) as caught:
+            call(headers)  # type: ignore[no-untyped-call]
+        assert SECRET not in str(caught.value) and "wrong" not in str(caught.value)
+
+
+def test_the_comparison_takes_constant_time(
+    webhooks: WebhooksApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Secrets are compared by `hmac.compare_digest`, as bytes."""
+    seen: list[tuple[Any, Any]] = []
+
+    def compare(a: Any, b: Any) -> bool:
+        seen.append((a, b))
+        return bool(a == b)
+
+    monkeypatch.setattr(hmac, "compare_digest", compare)
+    webhooks.verify({DEFAULT_HEADER: SECRET})
+    assert seen == [(SECRET.encode(), SECRET.encode())]
+
+
+def test_an_unset_secret_is_an_error(unset: WebhooksApi) -> None:
+    """Without a secret nobody is believed, whatever is sent; the message says what to set."""
+    for headers in ({}, {DEFAULT_HEADER: ""}, {DEFAULT_HEADER: "anything"}):
+        with pytest.raises(MissingWebhookSecretError, match="SONIOX_API_WEBHOOK_SECRET") as caught:
+            unset.unwrap(BODY, headers)
+        assert isinstance(caught.value, WebhookSignatureError)
+        assert isinstance(caught.value, ConfigurationError)
+    with pytest.raises(MissingWebhookSecretError):
+        unset.verify({}, secret="")
+    with pytest.raises(MissingWebhookSecretError):
+        unset.verify({}, allow_unsigned=1)  # type: ignore[arg-type]
+
+
+def test_unsigned_is_believed_only_when_asked_for(
+    unset: WebhooksApi, webhooks: WebhooksApi
+) -> None:
+    """`allow_unsigned=True` helps where no secret is set; a secret that is set is checked."""
+    unset.verify({}, allow_unsigned=True)
+    assert unset.unwrap(BODY, {}, allow_unsigned=True).id == "8f0c"
+    with pytest.raises(WebhookSignatureError):
+        webhooks.verify({}, allow_unsigned=True)
+
+
+def test_arguments_beat_the_environment(webhooks: WebhooksApi, unset: WebhooksApi) -> None:
+    """`secret=` and `header=` replace what the environment says."""
+    webhooks.verify({"x-mine": "other"}, secret="other", header="X-Mine")
+    unset.verify({DEFAULT_HEADER: "other"}, secret="other")
+    with pytest.raises(WebhookSignatureError):
+        webhooks.verify({"X-Mine": SECRET}, secret="other", header="X-Mine")
+    with pytest.raises(TypeError):
+        webhooks.verify({}, secret=7)  # type: ignore[arg-type]
+
+
+def test_the_clients_environment_is_that_of_its_making(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Header and secret are read when the client is made."""
+    monkeypatch.setenv("SONIOX_API_WEBHOOK_SECRET", "then")
+    monkeypatch.setenv("SONIOX_API_WEBHOOK_HEADER", "X-Then")
+    with SonioxClient("key") as client:
+        monkeypatch.setenv("SONIOX_API_WEBHOOK_SECRET", "now")
+        client.webhooks.verify({"x-then": "then"})
+        assert client.webhooks.fields("https://x/y") == {
+            "webhook_url": "https://x/y",
+            "webhook_auth_header_name": "X-Then",
+            "webhook_auth_header_value": "then",
+        }
+        assert "'then'" not in repr(client.webhooks)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"not json",
+        b"[]",
+        b"null",
+        b'{"id": "x"',
+        b'{"status": "completed"}',
+        b'{"id": "", "status": "completed"}',
+        b'{"id": 7, "status": "completed"}',
+        b'{"id": "x"}',
+        b'{"id": "x", "status": null}',
+        b"\xff\xfe",
+        b"[" * 30_000,
+    ],
+    ids=range(12),
+)
+def test_a_body_that_is_none_is_a_parse_error(webhooks: WebhooksApi, body: bytes) -> None:
+    """A trusted caller that sends nonsense is told apart from an untrusted one."""
+    with pytest.raises(SonioxHttpError) as caught:
+        webhooks.unwrap(body, {DEFAULT_HEADER: SECRET})
+    assert caught.value.code == "parse_error"
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview, bytes.decode])
+def test_bodies_come_as_bytes_or_text(webhooks: WebhooksApi, kind: Any) -> None:
+    """The body is read as it is given; other types are refused."""
+    assert webhooks.unwrap(kind(BODY), {DEFAULT_HEADER: SECRET}).status == "completed"
+    with pytest.raises(TypeError):
+        webhooks.unwrap({"id": "x"}, {DEFAULT_HEADER: SECRET})  # type: ignore[arg-type]
+
+
+def test_an_untrusted_body_is_not_even_read(webhooks: WebhooksApi) -> None:
+    """The secret is checked first."""
+    with pytest.raises(WebhookSignatureError):
+        webhooks.unwrap(b"not json", {DEFAULT_HEADER: "wrong"})
+
+
+def test_a_status_from_the_future_is_kept(webhooks: WebhooksApi) -> None:
+    """An unknown status is handed on as it is; the known ones print as words."""
+    headers = {DEFAULT_HEADER: SECRET}
+    assert webhooks.unwrap(b'{"id": "x", "status": "paused"}', headers).status == "paused"
+    assert f"{webhooks.unwrap(BODY, headers).status}" == "completed"

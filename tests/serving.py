@@ -1,0 +1,118 @@
+"""Servers of `examples/` as processes of their own, in front of a sandbox of the test's."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Optional
+
+from soniox_sync.sandbox import Sandbox
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+# for imports on a loaded machine; a server that takes longer hangs
+START_SEC = 60.0
+# what a server may take to end before it is killed
+END_SEC = 10.0
+
+
+def service_environment(sandbox: Sandbox) -> dict[str, str]:
+    """Give the environment of a program whose service is `sandbox`; nobody's key is inherited."""
+    urls = sandbox.urls
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("SONIOX_")}
+    environment.update(
+        SONIOX_API_KEY=sandbox.api_key,
+        SONIOX_API_BASE_URL=urls.api,
+        SONIOX_WS_URL=urls.stt,
+        SONIOX_TTS_API_URL=urls.tts_api,
+        SONIOX_TTS_WS_URL=urls.tts,
+        PYTHONUNBUFFERED="1",
+        PYTHONIOENCODING="utf-8",
+        PYTHONDONTWRITEBYTECODE="1",
+        PYTHONWARNINGS="default",
+    )
+    return environment
+
+
+class ServerProcess:
+    """Runs `python arguments...` until the `with` block ends; what it prints is kept.
+
+    `ready` is a pattern of a line that it prints once it serves; a group in it is its port.
+    """
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        ready: str = r"Running on http://127\.0\.0\.1:(\d+)",
+        where: Optional[Path] = None,
+    ) -> None:
+        self._ready = re.compile(ready)
+        self._started = threading.Event()
+        # Appended to by the thread that reads, in the order of the lines.
+        self.lines: list[str] = []
+        self._port: Optional[str] = None
+        self._process = subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=where,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+        )
+        self._reader = threading.Thread(target=self._read, name="server-output")
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self.lines.append(line.rstrip())
+            found = self._ready.search(line)
+            if found and not self._started.is_set():
+                self._port = found[1] if found.groups() else None
+                self._started.set()
+        self._started.set()  # it ended: nothing is to be waited for
+
+    @property
+    def pid(self) -> int:
+        """Give the number of the process."""
+        return self._process.pid
+
+    @property
+    def output(self) -> str:
+        """Give what was printed so far."""
+        return "\n".join(self.lines)
+
+    @property
+    def url(self) -> str:
+        """Give the address it printed."""
+        return f"http://127.0.0.1:{self._port}"
+
+    def close(self) -> None:
+        """End it and read the rest of its output."""
+        self._process.terminate()
+        try:
+            self._process.wait(END_SEC)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._reader.join()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+    def __enter__(self) -> ServerProcess:
+        self._started.wait(START_SEC)
+        if self._process.poll() is not None or not self._started.is_set():
+            self.close()
+            raise AssertionError(f"it does not serve:\n{self.output}")
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()

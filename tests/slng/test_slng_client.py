@@ -1,0 +1,239 @@
+"""`SlngClient`: keys, headers, refusals, secrets. PROTOCOL 8.1."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from typing import Any
+
+import pytest
+from peers import RawPeer, close_frame, drain
+from servers import raised_by
+from slng_talk import KEY, RAW, VOICE, client_for, says, session_line, speech_line
+
+from soniox_sync import SlngClient, SonioxClient
+from soniox_sync.errors import (
+    AuthError,
+    BadRequestError,
+    ConfigurationError,
+    InputTypeError,
+    QuotaError,
+    SonioxConnectionError,
+)
+from soniox_sync.stt import SttSession
+from soniox_sync.tts import TtsConnection
+from soniox_sync.tts_stream import TtsStream
+
+PROVIDER_KEY = "snx-Provider0Secret1Of2The3Tests"
+
+
+def test_the_objects_are_those_of_the_other_client(raw_peer: RawPeer) -> None:
+    """Streams, connections, sessions are the same classes: no code has to know the gateway."""
+    client = client_for(raw_peer)
+    assert type(client.realtime) is type(SonioxClient("a-key").realtime)
+    with speech_line(raw_peer) as (connection, _):
+        assert type(connection) is TtsConnection
+        assert type(connection.stream(**VOICE)) is TtsStream
+    with session_line(raw_peer) as (session, _, _):
+        assert type(session) is SttSession
+
+
+def test_the_key_comes_from_its_own_variable(
+    raw_peer: RawPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`SLNG_API_KEY` is read when the client is made; the service's own variable never is."""
+    monkeypatch.setenv("SLNG_API_KEY", "slng-from-the-environment")
+    monkeypatch.setenv("SONIOX_API_KEY", "snx-not-this-one")
+    client = SlngClient(base_url=f"ws://127.0.0.1:{raw_peer.port}/")
+    monkeypatch.delenv("SLNG_API_KEY")
+    with session_line(raw_peer, client=client) as (_, line, _):
+        assert line.request.headers["authorization"] == "Bearer slng-from-the-environment"
+
+
+def test_a_missing_key_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a key the first use raises, naming the variable and the sandbox."""
+    monkeypatch.delenv("SLNG_API_KEY", raising=False)
+    monkeypatch.setenv("SONIOX_API_KEY", "snx-not-this-one")
+    for use in (lambda c: c.realtime.stt(), lambda c: c.realtime.tts(**VOICE)):
+        error = raised_by(lambda use=use: use(SlngClient()))
+        assert isinstance(error, ConfigurationError)
+        assert "SLNG_API_KEY" in str(error)
+        assert "sandbox" in str(error)
+
+
+@pytest.mark.parametrize("service", ["speech", "transcription"])
+def test_headers_say_where_and_whose_key(raw_peer: RawPeer, service: str) -> None:
+    """Zone, datacenters, provider's key each travel in their header, on every route."""
+    options: dict[str, Any] = {
+        "world_part": "eu",
+        "region": ["eu-north-1", "us-east-1"],
+        "provider_key": lambda: PROVIDER_KEY,
+    }
+    client = client_for(raw_peer, **options)
+    opened = (
+        speech_line(raw_peer, **options)
+        if service == "speech"
+        else session_line(raw_peer, client=client)
+    )
+    with opened as given:
+        headers = given[1].request.headers
+        assert headers["authorization"] == f"Bearer {KEY}"
+        assert headers["x-world-part-override"] == "eu"
+        assert headers["x-region-override"] == "eu-north-1, us-east-1"
+        assert headers["x-slng-provider-key"] == PROVIDER_KEY
+        assert "sec-websocket-protocol" not in headers
+
+
+def test_headers_that_were_not_asked_for_are_not_sent(raw_peer: RawPeer) -> None:
+    """Without options no override leaves the gateway its choice."""
+    with session_line(raw_peer) as (_, line, _):
+        assert not [name for name in line.request.headers if name.startswith("x-")]
+
+
+def test_a_key_callable_is_asked_for_each_connection(raw_peer: RawPeer) -> None:
+    """Both keys may be callables; each connection asks each of them once."""
+    keys, providers = iter("ab"), iter("cd")
+    client = client_for(
+        raw_peer,
+        api_key=lambda: f"key-{next(keys)}",
+        provider_key=lambda: f"provider-{next(providers)}",
+    )
+    for one, other in (("a", "c"), ("b", "d")):
+        with session_line(raw_peer, client=client) as (_, line, _):
+            assert line.request.headers["authorization"] == f"Bearer key-{one}"
+            assert line.request.headers["x-slng-provider-key"] == f"provider-{other}"
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "named"),
+    [
+        ({"api_key": ""}, ConfigurationError, "SLNG_API_KEY"),
+        ({"api_key": "Bearer x"}, ConfigurationError, "api_key"),
+        ({"provider_key": "a key"}, ConfigurationError, "provider_key"),
+        ({"provider_key": 17}, InputTypeError, "provider_key"),
+        ({"base_url": "https://api.slng.ai"}, ConfigurationError, "base_url"),
+        ({"base_url": "ws://api.slng.ai"}, ConfigurationError, "unencrypted"),
+        ({"base_url": "wss://user:pass@api.slng.ai"}, ConfigurationError, "credentials"),
+        ({"tts_ws_url": "nowhere"}, ConfigurationError, "tts_ws_url"),
+        ({"world_part": ""}, ConfigurationError, "world_part"),
+        ({"world_part": "eu\r\nX-Evil: 1"}, ConfigurationError, "world_part"),
+        ({"region": ["eu", 1]}, InputTypeError, "region"),
+        ({"region": []}, ConfigurationError, "region"),
+        ({"timeout_sec": 0}, ConfigurationError, "timeout_sec"),
+        ({"buffer_queue_size": -1}, ConfigurationError, "buffer_queue_size"),
+        ({"proxy": 1}, InputTypeError, "proxy"),
+        ({"stt_defaults": {"modell": "x"}}, ConfigurationError, "model"),
+        ({"tts_defaults": {"voize": "x"}}, ConfigurationError, "voice"),
+    ],
+)
+def test_what_is_wrong_is_told_at_once(
+    options: dict[str, Any], kind: type[Exception], named: str
+) -> None:
+    """A wrong option raises out of the constructor and names itself."""
+    with pytest.raises(kind, match=named) as caught:
+        SlngClient(**{"api_key": KEY, **options})
+    assert KEY not in str(caught.value)
+
+
+REFUSALS = [
+    (401, AuthError, "Authorization: Bearer"),
+    (403, AuthError, "X-Slng-Provider-Key"),
+    (400, BadRequestError, "X-World-Part-Override"),
+    (404, Exception, "X-Region-Override"),
+    (429, QuotaError, "try again later"),
+    (503, SonioxConnectionError, "try again later"),
+]
+
+
+USES = {
+    "tts": lambda client: client.realtime.tts.multi_stream(),
+    "stt": lambda client: client.realtime.stt(**RAW),
+}
+
+
+def refusal(status: int, body: bytes) -> bytes:
+    """Build the answer to an upgrade that is refused."""
+    return b"HTTP/1.1 %d No\r\nContent-Length: %d\r\n\r\n%b" % (status, len(body), body)
+
+
+@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize(("status", "kind", "advice"), REFUSALS)
+def test_a_refused_upgrade_shows_the_gateway_s_text_and_the_header(
+    status: int, kind: type[Exception], advice: str, use: str
+) -> None:
+    """The error of a refused upgrade holds the gateway's words, then which header to set."""
+    answer = refusal(status, b"The gateway says no, for reason 17.")
+    with RawPeer(answer=lambda line: answer) as peer:
+        error = raised_by(lambda: USES[use](client_for(peer)))
+        assert isinstance(error, kind)
+        assert "reason 17" in str(error)
+        assert f"HTTP {status}" in str(error)
+        assert advice in str(error)
+        assert "region's project" not in str(error)  # the service's own advice would lead astray
+        peer.line().close()
+
+
+def test_speak_raises_the_refusal_too() -> None:
+    """`speak()` connects behind, and its reader gets the same words."""
+    with RawPeer(answer=lambda line: refusal(401, b"No such key.")) as peer:
+        error = raised_by(lambda: client_for(peer).realtime.speak("Hello.", **VOICE).read())
+        assert isinstance(error, AuthError)
+        assert "No such key" in str(error)
+        assert "Authorization: Bearer" in str(error)
+
+
+def everything_about(error: BaseException) -> str:
+    """Give all that a program might print of an exception."""
+    chain = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    return f"{chain} {error!r} {vars(error)!r}"
+
+
+def test_keys_are_shown_nowhere(caplog: pytest.LogCaptureFixture) -> None:
+    """Neither key is in a repr, a log line or an exception, whatever the gateway says back."""
+    echo = f"{KEY} and {PROVIDER_KEY}"
+    shown = ""
+    with caplog.at_level(logging.DEBUG):
+        with RawPeer(answer=lambda line: refusal(403, echo.encode())) as peer:
+            client = client_for(peer, provider_key=PROVIDER_KEY, world_part="eu")
+            shown += repr(client) + repr(vars(client).get("_realtime"))
+            shown += everything_about(raised_by(lambda: client.realtime.stt(**RAW)))
+            shown += everything_about(raised_by(client.realtime.tts.multi_stream))
+        with RawPeer() as peer:
+            with speech_line(peer, provider_key=PROVIDER_KEY) as (connection, line):
+                stream = connection.stream(**VOICE)
+                stream.send_text("Hello.")
+                says(line, f'{{"type":"error","code":"auth_error","message":"{echo}"}}')
+                shown += everything_about(drain(stream)[-1]) + repr(stream) + repr(connection)
+            client = client_for(peer, provider_key=PROVIDER_KEY)
+            with session_line(peer, client=client) as (session, line, _):
+                line.send(close_frame(1008, echo))
+                shown += everything_about(drain(session)[-1]) + repr(session)
+    shown += caplog.text
+    assert "***" in shown
+    assert KEY not in shown
+    assert PROVIDER_KEY not in shown
+
+
+def test_the_repr_says_where(raw_peer: RawPeer) -> None:
+    """The repr shows base URL and places."""
+    shown = repr(SlngClient(KEY, world_part="eu", region=["a", "b"]))
+    assert shown == (
+        "<SlngClient wss://api.slng.ai X-World-Part-Override=eu X-Region-Override=a, b>"
+    )
+
+
+def test_whole_urls_beat_the_routes(raw_peer: RawPeer) -> None:
+    """`stt_ws_url` and `tts_ws_url` lead to routes that this release cannot derive."""
+    url = f"ws://127.0.0.1:{raw_peer.port}/v2/new"
+    client = client_for(raw_peer, base_url="wss://elsewhere.invalid", stt_ws_url=url)
+    with session_line(raw_peer, client=client) as (_, line, _):
+        assert line.request.path == "/v2/new"
+    with speech_line(raw_peer, base_url="wss://elsewhere.invalid", tts_ws_url=url) as (_, line):
+        assert line.request.path == "/v2/new"
+
+
+def test_a_client_is_a_context_manager() -> None:
+    """Leaving the block, and closing twice, do nothing else."""
+    with SlngClient(KEY) as client:
+        assert client.realtime is client.realtime
+    client.close()

@@ -1,0 +1,377 @@
+"""Every message of the gateway's transcription routes, byte for byte. PROTOCOL 8.4."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+from peers import BINARY, WAIT, RawPeer, Task, close_frame, drain, eventually
+from slng_talk import RAW, READY, client_for, hears, says, session_line
+
+from soniox_sync.errors import (
+    AuthError,
+    BadRequestError,
+    ConfigurationError,
+    RealtimeError,
+    SonioxConnectionError,
+)
+from soniox_sync.protocol.tokens import Token
+from soniox_sync.transcript import Transcript
+
+AUDIO = b"\x01\x02\x03\x04"
+TOKENS = (
+    '{"tokens":[{"text":"Hello","start_ms":60,"end_ms":300,"confidence":0.9,"is_final":true},'
+    '{"text":" the","start_ms":360,"end_ms":420,"confidence":0.5,"is_final":false}],'
+    '"final_audio_proc_ms":300,"total_audio_proc_ms":420}'
+)
+FINISHED = '{"tokens":[],"final_audio_proc_ms":420,"total_audio_proc_ms":420,"finished":true}'
+
+
+# -- rt-v4, passed through ------------------------------------------------------------------------
+
+
+def test_rt_v4_byte_for_byte(raw_peer: RawPeer) -> None:
+    """rt-v4: typed config, raw binary audio, typed controls, typed end; native frames back."""
+    with session_line(raw_peer, enable_endpoint_detection=True, language_hints=["en"]) as (
+        session,
+        line,
+        start,
+    ):
+        assert line.request.path == "/v1/stt/soniox/speech-ai:rt-v4"
+        assert start == (
+            '{"type":"config","model":"stt-rt-v4","audio_format":"pcm_s16le","sample_rate":16000,'
+            '"num_channels":1,"language_hints":["en"],"enable_endpoint_detection":true}'
+        )
+        session.send_audio(AUDIO)
+        got = line.recv_message()
+        assert (got.opcode, got.payload) == (BINARY, AUDIO)
+        session.finalize()
+        assert hears(line) == '{"type":"finalize"}'
+        session.finalize(trailing_silence_ms=200)
+        assert hears(line) == '{"type":"finalize","trailing_silence_ms":200}'
+        session.keep_alive()
+        assert hears(line) == '{"type":"keepalive"}'
+        session.end_audio()
+        assert hears(line) == '{"type":""}'
+        says(line, TOKENS, '{"tokens":[{"text":"<end>","is_final":true}]}', FINISHED)
+        line.send(close_frame(1000))
+        events = list(session)
+        assert [event.kind for event in events] == ["result", "result", "endpoint", "finished"]
+        assert events[0].result.final_tokens == [
+            Token("Hello", start_ms=60, end_ms=300, confidence=0.9, is_final=True)
+        ]
+        assert events[-1].result.final_audio_proc_ms == 420
+
+
+def test_rt_v4_needs_its_last_response(raw_peer: RawPeer) -> None:
+    """A close without `finished` is a lost line there, however orderly."""
+    with session_line(raw_peer) as (session, line, _):
+        session.send_audio(AUDIO)
+        session.end_audio()
+        line.send(close_frame(1000))
+        assert isinstance(drain(session)[-1], SonioxConnectionError)
+
+
+@pytest.mark.parametrize(
+    ("frame", "kind"),
+    [
+        ('{"tokens":[],"error_code":400,"error_message":"Audio decode error"}', BadRequestError),
+        ('{"type":"error","code":"auth_error","message":"No such key."}', AuthError),
+        (
+            '{"type":"error","code":"backend_connection_failed","message":"Upstream."}',
+            RealtimeError,
+        ),
+    ],
+)
+def test_rt_v4_takes_errors_of_the_service_and_of_the_gateway(
+    raw_peer: RawPeer, frame: str, kind: type
+) -> None:
+    """A native error frame and one of the gateway's own each end the session with their class."""
+    with session_line(raw_peer) as (session, line, _):
+        says(line, READY, frame)
+        (error,) = drain(session)
+        assert type(error) is kind
+
+
+@pytest.mark.parametrize("model", ["rt-v4", "stt-rt-v4", None])
+def test_models_are_named_by_route_or_by_service(raw_peer: RawPeer, model: Any) -> None:
+    """`rt-v4`, the service's `stt-rt-v4`, and no model at all lead to the same route."""
+    with session_line(raw_peer, **({} if model is None else {"model": model})) as (
+        session,
+        line,
+        start,
+    ):
+        assert line.request.path.endswith("speech-ai:rt-v4")
+        assert start.startswith('{"type":"config","model":"stt-rt-v4",')
+        assert session.config.model == "stt-rt-v4"
+
+
+def test_newer_models_are_passed_through_untouched(raw_peer: RawPeer) -> None:
+    """rt-v5 gets the service's own start message, without a type, and its own end."""
+    with session_line(raw_peer, model="rt-v5") as (session, line, start):
+        assert line.request.path == "/v1/stt/soniox/speech-ai:rt-v5"
+        assert start == (
+            '{"model":"stt-rt-v5","audio_format":"pcm_s16le","sample_rate":16000,"num_channels":1}'
+        )
+        session.send_audio(AUDIO)
+        assert line.recv_message().payload == AUDIO
+        session.end_audio()
+        assert hears(line) == ""
+        says(line, TOKENS, FINISHED)
+        assert [event.kind for event in session] == ["result", "finished"]
+
+
+# -- rt-v3, the gateway's own ---------------------------------------------------------------------
+
+V3 = {"model": "rt-v3", "greeting": READY}
+
+
+def test_rt_v3_byte_for_byte(raw_peer: RawPeer) -> None:
+    """rt-v3: init, base64 audio after ready, typed controls, close; transcripts back."""
+    fields = {"language_hints": ["de", "en"], "enable_speaker_diarization": True}
+    with session_line(raw_peer, **V3, **fields) as (session, line, start):
+        assert line.request.path == "/v1/stt/soniox/speech-ai:rt-v3"
+        assert start == (
+            '{"type":"init","config":{"language":"de","sample_rate":16000,'
+            '"audio_format":"pcm_s16le","enable_partials":true,"enable_speaker_diarization":true,'
+            '"language_hints":["de","en"]}}'
+        )
+        session.send_audio(AUDIO)
+        assert hears(line) == '{"type":"audio","data":"AQIDBA=="}'
+        session.finalize(trailing_silence_ms=300)
+        assert hears(line) == '{"type":"finalize"}'
+        session.keep_alive()
+        assert hears(line) == '{"type":"keepalive"}'
+        session.end_audio()
+        assert hears(line) == '{"type":"close"}'
+        says(
+            line,
+            '{"type":"partial_transcript","transcript":"Gut","confidence":0.5,"tokens":[]}',
+            '{"type":"final_transcript","transcript":"Guten Tag.","confidence":0.9,'
+            '"language":"de","duration":1.2}',
+        )
+        line.send(close_frame(1000))
+        events = list(session)
+        assert [event.kind for event in events] == ["result", "result", "finished"]
+        assert events[0].result.tokens == [Token("Gut", confidence=0.5)]
+        assert events[1].result.tokens == [
+            Token("Guten Tag. ", confidence=0.9, language="de", is_final=True)
+        ]
+        assert events[1].result.raw["duration"] == 1.2
+        assert session.state == "finished"
+
+
+def test_rt_v3_sends_no_audio_before_ready(raw_peer: RawPeer) -> None:
+    """Opening waits for `ready`: nothing but the init is on the wire before it."""
+    opening = Task(
+        lambda: client_for(raw_peer).realtime.stt(
+            {"model": "rt-v3", **RAW}, options={"keepalive_interval_sec": 1}
+        )
+    )
+    with raw_peer.line() as line:
+        assert hears(line).startswith('{"type":"init"')
+        says(line, '{"type":"metadata"}')
+        assert not opening.done
+        says(line, READY)
+        session = opening.result(WAIT)
+        session.send_audio(AUDIO)
+        assert hears(line).startswith('{"type":"audio"')
+    session.close()
+
+
+def test_rt_v3_large_audio_is_cut_and_whole(raw_peer: RawPeer) -> None:
+    """Audio of any size arrives as it was, in messages of at most 64 KB."""
+    pcm = bytes(range(256)) * 600
+    with session_line(raw_peer, **V3) as (session, line, _):
+        sending = Task(lambda: session.send_audio(pcm))
+        heard = b""
+        while len(heard) < len(pcm):
+            message = hears(line)
+            assert message.startswith('{"type":"audio","data":"') and message.endswith('"}')
+            piece = base64.b64decode(message[24:-2], validate=True)
+            assert len(piece) <= 64 * 1024
+            heard += piece
+        sending.result()
+        assert heard == pcm
+
+
+def test_rt_v3_tokens_keep_the_times_they_have(raw_peer: RawPeer) -> None:
+    """Tokens of a transcript give their own times, speakers; none are made up for others."""
+    with session_line(raw_peer, **V3) as (session, line, _):
+        session.send_audio(AUDIO)
+        says(
+            line,
+            '{"type":"partial_transcript","transcript":"Hi you","confidence":0.7,"tokens":['
+            '{"text":"Hi","start_ms":10,"end_ms":90,"speaker":"1","is_final":true},'
+            '{"text":" you","confidence":0.4}]}',
+        )
+        event = next(iter(session))
+        assert event.result.tokens == [
+            Token("Hi", start_ms=10, end_ms=90, confidence=0.7, speaker="1"),
+            Token(" you", confidence=0.4),
+        ]
+        assert event.result.final_audio_proc_ms == 0
+
+
+@pytest.mark.parametrize(
+    "tokens",
+    ['[{"text":"other words"}]', "17", '["Hi"]', '[{"text":3}]', '{"text":"Hi"}', "null"],
+)
+def test_rt_v3_tokens_that_do_not_fit_give_way_to_the_transcript(
+    raw_peer: RawPeer, tokens: str
+) -> None:
+    """What the transcript says counts when its tokens say something else, or are none."""
+    with session_line(raw_peer, **V3) as (session, line, _):
+        says(line, f'{{"type":"final_transcript","transcript":" Hi ","tokens":{tokens}}}')
+        assert next(iter(session)).result.tokens == [Token("Hi ", is_final=True)]
+
+
+def test_rt_v3_pieces_read_as_one_text(raw_peer: RawPeer) -> None:
+    """Finished pieces are parted by a space where the script has spaces; guesses are replaced."""
+    said = ["One two.", " Three.", "", "これは。", "それは。", "Four"]
+    transcript = Transcript()
+    with session_line(raw_peer, **V3) as (session, line, _):
+        session.send_audio(AUDIO)
+        session.end_audio()
+        for text in said:
+            says(
+                line,
+                f'{{"type":"partial_transcript","transcript":"{text[:3]}","tokens":[]}}',
+                f'{{"type":"FINAL_TRANSCRIPT","data":{{"transcript":"{text}"}}}}',
+            )
+        line.send(close_frame(1000))
+        finals = ""
+        for event in session:
+            transcript.add_event(event)
+            finals += "".join(token.text for token in event.result.final_tokens)
+    assert finals == transcript.final_text == transcript.text
+    assert finals == "One two. Three. これは。それは。Four "
+
+
+@pytest.mark.parametrize("code", [1001, 1008, 1011, None])
+def test_rt_v3_is_complete_only_after_an_orderly_close(raw_peer: RawPeer, code: Any) -> None:
+    """Any other close than 1000, and 1000 before our own end, is a lost line."""
+    with session_line(raw_peer, **V3) as (session, line, _):
+        session.send_audio(AUDIO)
+        session.end_audio()
+        assert hears(line) != hears(line)  # the audio, and the end
+        line.send(close_frame(code, "no" if code else ""))
+        assert isinstance(drain(session)[-1], SonioxConnectionError)
+
+
+def test_rt_v3_a_close_before_our_end_is_a_loss(raw_peer: RawPeer) -> None:
+    """A gateway that closes with 1000 while audio still goes out has not finished."""
+    with session_line(raw_peer, **V3) as (session, line, _):
+        session.send_audio(AUDIO)
+        assert hears(line)
+        line.send(close_frame(1000))
+        assert isinstance(drain(session)[-1], SonioxConnectionError)
+        assert session.state == "error"
+
+
+def test_rt_v3_finish_returns_when_the_gateway_closes(raw_peer: RawPeer) -> None:
+    """`finish()` waits for the close, runs the finished handler once, and raises nothing."""
+    with session_line(raw_peer, **V3) as (session, line, _):
+        told: list[str] = []
+        session.on("finished", lambda: told.append("finished"))
+        session.on("disconnected", lambda reason: told.append("disconnected"))
+        session.send_audio(AUDIO)
+        finishing = Task(lambda: session.finish(20))
+        assert hears(line) != hears(line)
+        assert not finishing.done
+        line.send(close_frame(1000))
+        finishing.result()
+        eventually(lambda: told == ["finished", "disconnected"])
+
+
+def test_rt_v3_an_error_instead_of_ready_comes_out_of_the_call(raw_peer: RawPeer) -> None:
+    """A key refused by a message raises out of `stt()`, with what to check."""
+    opening = Task(lambda: client_for(raw_peer).realtime.stt(model="rt-v3", **RAW))
+    with raw_peer.line() as line:
+        assert hears(line)
+        says(line, '{"type":"error","code":"auth_error","message":"Invalid API key"}')
+        line.send(close_frame(1000))
+        with pytest.raises(AuthError, match="SLNG_API_KEY"):
+            opening.result()
+
+
+def test_rt_v3_an_error_later_ends_the_session(raw_peer: RawPeer) -> None:
+    """`error{code,message}` raises after the results before it, nested or not."""
+    with session_line(raw_peer, **V3) as (session, line, _):
+        session.send_audio(AUDIO)
+        says(
+            line,
+            '{"type":"final_transcript","transcript":"One."}',
+            '{"type":"error","data":{"code":500,"message":"Overloaded."}}',
+        )
+        heard = drain(session)
+        assert heard[0].text == "One. "
+        assert isinstance(heard[-1], RealtimeError)
+        assert heard[-1].status_code == 500
+
+
+# -- the bridge -----------------------------------------------------------------------------------
+
+
+def test_the_bridge_byte_for_byte(raw_peer: RawPeer) -> None:
+    """The bridge: init with an encoding, binary audio after ready, ends of utterances back."""
+    with session_line(
+        raw_peer,
+        model="unmute/soniox/speech-ai:rt-v4",
+        greeting=READY,
+        language_hints=["en"],
+        extra={"enable_vad": True},
+    ) as (session, line, start):
+        assert line.request.path == "/v1/bridges/unmute/stt/soniox/speech-ai:rt-v4"
+        assert start == (
+            '{"type":"init","config":{"sample_rate":16000,"encoding":"linear16","language":"en",'
+            '"enable_partials":true,"enable_vad":true}}'
+        )
+        session.send_audio(AUDIO)
+        got = line.recv_message()
+        assert (got.opcode, got.payload) == (BINARY, AUDIO)
+        session.keep_alive()
+        assert hears(line) == '{"type":"keepalive"}'
+        session.finalize()
+        assert hears(line) == '{"type":"finalize"}'
+        session.end_audio()
+        assert hears(line) == '{"type":"close"}'
+        says(
+            line,
+            '{"type":"partial_transcript","transcript":"Hel"}',
+            '{"type":"final_transcript","transcript":"Hello."}',
+            '{"type":"utterance_end"}',
+        )
+        line.send(close_frame(1000))
+        events = list(session)
+        assert [e.kind for e in events if e.text or e.kind != "result"] == [
+            "result",
+            "result",
+            "endpoint",
+            "finished",
+        ]
+        assert "".join(e.text for e in events if e.result.final_tokens) == "Hello. "
+
+
+# -- what a route has no words for ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("model", "fields", "named"),
+    [
+        ("rt-v3", {"translation": {"type": "one_way", "target_language": "de"}}, "translation"),
+        ("rt-v3", {"context": "medicine", "num_channels": 2}, "context, num_channels"),
+        ("rt-v3", {"enable_endpoint_detection": True}, "enable_endpoint_detection"),
+        ("unmute/x", {"enable_speaker_diarization": True}, "enable_speaker_diarization"),
+        ("unmute/x", {"audio_format": "mulaw", "sample_rate": 8000}, "audio_format"),
+        ("unmute/x", {"language_hints": ["en", "de"]}, "one language"),
+    ],
+)
+def test_what_a_route_cannot_say_is_refused_before_it_is_opened(
+    raw_peer: RawPeer, model: str, fields: dict[str, Any], named: str
+) -> None:
+    """A field that would be dropped raises ConfigurationError, and nothing is opened."""
+    with pytest.raises(ConfigurationError, match=named):
+        client_for(raw_peer).realtime.stt(**{**RAW, "model": model, **fields})
+    assert raw_peer.idle
