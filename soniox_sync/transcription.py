@@ -12,6 +12,8 @@ from .transcript import Transcript
 class Transcription:
     """Iterates over the events of a recording in the caller's thread.
 
+    Made by `client.realtime.transcribe()`, already at work.
+
     Leaving the loop early, by `break` or an exception, stops everything; so do `close()` and the
     end of a `with` block. `transcript` is live: it holds what was delivered so far.
     """

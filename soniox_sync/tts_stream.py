@@ -52,7 +52,8 @@ class TtsStream:
 
     Pull (`for chunk in stream`, `read()`, `save()`) or push (`on("audio", handler)`), not both.
     One thread may send while another iterates. Use it as a context manager: leaving it cancels a
-    stream that is not finished. Source: Soniox docs tts/rt; PROTOCOL 3.
+    stream that is not finished. Made by `client.realtime.tts()`, a connection or a pool. Source:
+    Soniox docs tts/rt; PROTOCOL 3.
     """
 
     def __init__(

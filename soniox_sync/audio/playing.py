@@ -59,7 +59,8 @@ def play(
 
     `audio_format`: headerless PCM, `mulaw`, `alaw`, or `"wav"` (which tells rate and channels);
     default `pcm_s16le` at 24000 Hz. `device`: number or part of a name, `None` for the default.
-    `start_buffer_ms`: how much audio is gathered before it begins to sound. `on_start` gets the `Player`, whose `stop()` may be called from any thread.
+    `start_buffer_ms`: how much audio is gathered before it begins to sound. `on_start` gets the
+    `Player`, whose `stop()` may be called from any thread.
 
     Raises `AudioUnavailableError` without the audio library or any device, `AudioDeviceError` for
     a device that does not exist or went away, `ConfigurationError` for a format that is not

@@ -1,0 +1,376 @@
+"""The documentation builds without a warning, and says nothing that the code does not."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import re
+import subprocess
+import sys
+import textwrap
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_architecture import level_of
+
+import soniox_sync
+from soniox_sync import errors
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PACKAGE = Path(soniox_sync.__file__).parent
+PAGES = {path.stem: path.read_text(encoding="utf-8") for path in DOCS.glob("*.rst")}
+# reads every module of the package and writes about thirty pages
+BUILD_SEC = 180.0
+
+sys.path.insert(0, str(DOCS / "_ext"))
+house_docstrings = importlib.import_module("house_docstrings")
+lock_table = importlib.import_module("lock_table")
+sys.path.remove(str(DOCS / "_ext"))
+
+
+# -- that it builds -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the pages as `python -m sphinx -W` does, in a process of its own."""
+    pytest.importorskip("sphinx", reason="needs the extra docs: sphinx is not installed")
+    out = tmp_path_factory.mktemp("docs")
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-E"]
+    command += ["-d", str(out / "doctrees"), str(DOCS), str(out / "html")]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=BUILD_SEC, cwd=str(ROOT), check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.strip() == ""
+    return out / "html"
+
+
+def inventory(html: Path) -> set[str]:
+    """Give every name that the pages describe."""
+    data = (html / "objects.inv").read_bytes()
+    body = zlib.decompress(data.split(b"\n", 4)[4]).decode("utf-8")
+    return {line.split()[0] for line in body.splitlines() if " py:" in line}
+
+
+def test_every_public_name_has_its_entry(built: Path) -> None:
+    """The reference describes all that `__all__` promises, of the package and its submodules."""
+    described = inventory(built)
+    missing = []
+    for name, path in house_docstrings.public_names().items():
+        module = path.split(".")[1]
+        thing = getattr(importlib.import_module(path.rpartition(".")[0]), name)
+        value = not callable(thing) or not hasattr(thing, "__name__")  # constants, unions
+        if path not in described and not value and module not in ("config", "speech"):
+            missing.append(path)
+    assert missing == []
+
+
+def test_citations_become_links(built: Path) -> None:
+    """A `PROTOCOL 3.5` in a docstring leads to that section."""
+    page = (built / "reference" / "speech.html").read_text(encoding="utf-8")
+    assert re.search(r'href="[./]*protocol\.html#protocol-3-5"', page)
+
+
+def test_public_names_become_links(built: Path) -> None:
+    """A class in single backticks leads to its entry."""
+    page = (built / "reference" / "transcription.html").read_text(encoding="utf-8")
+    assert re.search(r'href="errors\.html#soniox_sync\.SonioxConnectionError"', page)
+
+
+# -- the house's docstrings, read by Sphinx -------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("said", "read"),
+    [
+        ("Give `x`.", "Give ``x``."),
+        ("See `Token`s.", "See :py:obj:`Token <soniox_sync.Token>`\\ s."),
+        ("A `two\nword` name.", "A ``two word`` name."),
+        ("All *args, a_ and b_c.", "All \\*args, a\\_ and b_c."),
+        ("From PROTOCOL 3.3.10.", "From :ref:`PROTOCOL 3.3.10 <protocol-3-3>`."),
+        (
+            "PROTOCOL 2.6, 3.7",
+            ":ref:`PROTOCOL 2.6 <protocol-2-6>`, :ref:`3.7 <protocol-3-7>`",
+        ),
+        ("See docs/performance.rst.", "See :doc:`/performance`."),
+    ],
+)
+def test_markup_is_translated(said: str, read: str) -> None:
+    """What is written to be read in the source becomes what Sphinx reads."""
+    assert "\n".join(house_docstrings.rewrite(said.split("\n"))).strip() == read
+
+
+def test_raises_becomes_a_list() -> None:
+    """Each exception of a block gets its entry, also two in one line."""
+    block = ["Raises", "    OSError: not there. StateError: too", "        late."]
+    assert [line for line in house_docstrings.rewrite(block) if line] == [
+        ":raises OSError: not there.",
+        ":raises StateError: too late.",
+    ]
+
+
+def test_literal_blocks_stay_as_they_are() -> None:
+    """Code after a double colon is not touched."""
+    lines = ["Like this::", "", "    a = `b` * c_", "", "and `so`"]
+    assert house_docstrings.rewrite(lines)[2:5] == ["    a = `b` * c_", "", "and ``so``"]
+
+
+# -- the architecture page ------------------------------------------------------------------------
+
+
+def module_map() -> list[str]:
+    page = PAGES["architecture"]
+    listed = page.partition("module-map-begin")[2].partition("module-map-end")[0]
+    return re.findall(r"^``(\w+)``$", listed, re.MULTILINE)
+
+
+def test_the_module_map_is_true() -> None:
+    """The page lists exactly the modules and packages that lie in the package."""
+    real = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__"}
+    real |= {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    listed = module_map()
+    assert len(listed) == len(set(listed))
+    assert set(listed) == real
+
+
+def test_the_module_map_points_one_way() -> None:
+    """Modules are listed in the order of the layers that imports must keep to."""
+    levels = [(level_of(name), name) for name in module_map()]
+    known = [(level, name) for level, name in levels if level is not None]
+    assert [name for _, name in known] == [name for _, name in sorted(known, key=lambda x: x[0])]
+
+
+def test_every_lock_has_its_sentence() -> None:
+    """At each lock's birth stands what it guards; the table of locks is made of these."""
+    locks = lock_table.all_locks()
+    assert len(locks) > 20
+    silent = [
+        f"{lock.module}:{lock.line} {lock.attribute}"
+        for lock in locks
+        if not re.match(r"Guards|Serialises", lock.sentence)
+    ]
+    assert silent == []
+
+
+def test_the_lock_table_is_on_the_page(built: Path) -> None:
+    """The page shows each lock of the library with its sentence."""
+    page = (built / "architecture.html").read_text(encoding="utf-8")
+    for owner in ("connection.Connection", "transport.sender.Sender", "stt.SttSession"):
+        assert f">{owner}<" in re.sub(r"</?span[^>]*>", "", page)
+
+
+def test_the_threads_have_their_names() -> None:
+    """The thread names on the page are those that the code gives."""
+    code = "\n".join(text_of(path) for path in PACKAGE.rglob("*.py"))
+    for name in re.findall(r"``(soniox-[a-z]+(?:-[a-z]+)?)", PAGES["architecture"]):
+        assert f'"{name}' in code, name
+
+
+# -- citations ------------------------------------------------------------------------------------
+
+
+def text_of(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def our_files() -> list[Path]:
+    found = [ROOT / "README.rst", ROOT / "setup.cfg"]
+    for folder, pattern in (
+        ("soniox_sync", "*.py"),
+        ("tests", "*.py"),
+        ("examples", "*.py"),
+        ("docs", "*.rst"),
+        ("docs", "*.py"),
+    ):
+        found += (ROOT / folder).rglob(pattern)
+    return [path for path in found if path != Path(__file__)]
+
+
+def sections() -> dict[str, int]:
+    """Give the numbers of the protocol notes' sections, each with its count of numbered rules."""
+    parts = re.split(r"^(\d+(?:\.\d+)?) .+\n[-~]+$", PAGES["protocol"], flags=re.MULTILINE)
+    return {
+        number: len(re.findall(r"^\d+\. ", body, re.MULTILINE))
+        for number, body in zip(parts[1::2], parts[2::2])
+    }
+
+
+def test_the_protocol_notes_are_complete() -> None:
+    """Sections are numbered 1 to 12 without a gap, and each has its label."""
+    numbers = list(sections())
+    assert [number for number in numbers if "." not in number] == [str(n) for n in range(1, 13)]
+    for number in numbers:
+        assert f".. _{house_docstrings.section_label(number)}:\n" in PAGES["protocol"]
+    rules = re.findall(r"^(\d+)\. ", PAGES["protocol"].partition("\n10 Traps\n")[2], re.MULTILINE)
+    assert rules == [str(n) for n in range(1, len(rules) + 1)]
+
+
+def cited(text: str) -> Iterator[str]:
+    for match in re.finditer(r"PROTOCOL (\d+(?:\.\d+)*)((?:(?:, | and | - )\d+(?:\.\d+)*)*)", text):
+        yield match[1]
+        yield from re.findall(r"\d+(?:\.\d+)*", match[2])
+
+
+def test_citations_of_the_protocol_exist() -> None:
+    """Every section and rule that code, tests or pages cite is in the notes."""
+    known = sections()
+    dead = []
+    for path in our_files():
+        for number in cited(text_of(path)):
+            section = number if number in known else number.rpartition(".")[0]
+            rule = 0 if number in known else int(number.rpartition(".")[2])
+            if section not in known or rule > known[section]:
+                dead.append(f"{path.relative_to(ROOT)}: PROTOCOL {number}")
+    assert dead == []
+
+
+def test_pages_that_are_mentioned_exist() -> None:
+    """A `docs/x.rst` in code leads to a page, and no other paper is mentioned."""
+    wrong = []
+    for path in our_files():
+        text = text_of(path)
+        wrong += [
+            f"{path.relative_to(ROOT)}: {name}"
+            for name in re.findall(r"\bdocs/([\w/]+)\.rst\b", text)
+            if not (DOCS / f"{name}.rst").exists()
+        ]
+        wrong += [
+            f"{path.relative_to(ROOT)}: {mention}"
+            for mention in re.findall(r"\b[A-Z]+\.md\b|\bHOUSE\b|\bAPI \d", text)
+        ]
+    assert wrong == []
+
+
+# -- pages about errors and other SDKs ------------------------------------------------------------
+
+
+def test_every_error_is_explained() -> None:
+    """The troubleshooting page says of each class what it means."""
+    page = PAGES["troubleshooting"]
+    classes = [name for name in errors.__all__ if name[0].isupper() and name != "SonioxError"]
+    assert [name for name in classes if not re.search(rf"[.`]{name}`", page)] == []
+
+
+CLIENT = soniox_sync.SonioxClient("a-key")
+# what the words of the pages stand for
+OBJECTS: dict[str, Any] = {
+    "client": CLIENT,
+    "session": soniox_sync.SttSession,
+    "stream": soniox_sync.TtsStream,
+    "connection": soniox_sync.TtsConnection,
+    "recording": soniox_sync.Recording,
+    "soniox_sync": soniox_sync,
+}
+
+
+def columns(page: str) -> list[tuple[str, str]]:
+    """Give the first two cells of every row of the tables of a page."""
+    rows = re.findall(r"^   \* - (.*)\n     - (.*)\n", PAGES[page], re.MULTILINE)
+    return [(there, here) for there, here in rows if here != "here"]
+
+
+def literals(cell: str) -> list[str]:
+    return re.findall(r"``(.+?)``", cell)
+
+
+def test_the_guides_are_found() -> None:
+    """The tables of the migration guides are read."""
+    assert len(columns("migration_python")) > 80
+    assert len(columns("migration_javascript")) > 40
+
+
+@pytest.mark.parametrize("page", ["migration_python", "migration_javascript", "threads"])
+def test_what_is_said_to_be_here_is_here(page: str) -> None:
+    """Every method of ours that a guide names exists."""
+    dead = []
+    ours = re.sub(r"^   \* - .*$", "", PAGES[page], flags=re.MULTILINE)
+    for said in literals(ours):
+        match = re.match(rf"({'|'.join(OBJECTS)})((?:\.\w+)+)", said)
+        if match is None:
+            continue
+        found = OBJECTS[match[1]]
+        for name in match[2].split(".")[1:]:
+            if found is soniox_sync and name in ("transcript", "audio", "sandbox"):
+                found = importlib.import_module(f"soniox_sync.{name}")
+            elif hasattr(found, name):
+                found = getattr(found, name)
+            else:
+                dead.append(said)
+                break
+    assert dead == []
+
+
+@pytest.mark.parametrize("page", ["migration_python", "migration_javascript"])
+def test_classes_that_are_said_to_be_here_are_here(page: str) -> None:
+    """Every class that the middle column of a guide names exists."""
+    names = [name for _, here in columns(page) for name in literals(here)]
+    known = set(house_docstrings.public_names()) | {"TranscriptionFailedError"}
+    dead = [
+        name
+        for name in names
+        if re.match(r"[A-Z]\w+$", name) and name not in known and not name.isupper()
+    ]
+    assert dead == []
+
+
+OFFICIAL = (
+    "realtime.stt.RealtimeSTTSession",
+    "realtime.stt.RealtimeSTTClient",
+    "realtime.tts.RealtimeTTSConnection",
+    "realtime.tts.RealtimeTTSClient",
+    "realtime.tts.RealtimeTTSMultiplexedConnection",
+    "api.stt.SttAPI",
+    "api.tts.TtsAPI",
+    "api.files.FilesAPI",
+    "api.voices.VoicesAPI",
+    "api.models.ModelsAPI",
+    "api.tts_models.TtsModelsAPI",
+    "api.auth.AuthAPI",
+    "api.usage.UsageAPI",
+    "api.usage_logs.UsageLogsAPI",
+    "api.concurrency_limits.ConcurrencyLimitsAPI",
+    "api.webhooks.SonioxWebhooksAPI",
+)
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("soniox") is None, reason="needs the official SDK (conformance)"
+)
+def test_every_method_of_the_official_sdk_is_in_the_guide() -> None:
+    """The guide from the official Python SDK is method by method, and names none that is not."""
+    said = set(re.findall(r"``(\w+\.\w+)", PAGES["migration_python"]))
+    real, roots = set(), set()
+    for path in OFFICIAL:
+        module, _, name = path.rpartition(".")
+        cls = getattr(importlib.import_module(f"soniox.{module}"), name)
+        roots.add(name)
+        real |= {f"{name}.{member}" for member in vars(cls) if not member.startswith("_")}
+    assert sorted(real - said) == []
+    assert sorted(one for one in said if one.split(".")[0] in roots and one not in real) == []
+
+
+# -- code on the pages ----------------------------------------------------------------------------
+
+
+def code_blocks() -> list[tuple[str, str]]:
+    found = []
+    for name, page in sorted(PAGES.items()):
+        for block in re.findall(r"\.\. code-block:: python\n\n((?:(?:    .*)?\n)+)", page):
+            found.append((name, textwrap.dedent(block)))
+    return found
+
+
+@pytest.mark.parametrize(("page", "code"), code_blocks())
+def test_code_on_pages_is_python(page: str, code: str) -> None:
+    """Every block parses, and imports of ours what is there."""
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("soniox_sync"):
+            module = importlib.import_module(node.module or "")
+            for alias in node.names:
+                assert hasattr(module, alias.name), f"{page}: {node.module}.{alias.name}"

@@ -1,0 +1,339 @@
+"""Docstrings keep their form: every public name has one, with units, errors and live names."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import importlib
+import inspect
+import pkgutil
+import re
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass, is_dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+import soniox_sync
+from soniox_sync.rest.records import Record
+
+# submodules whose `__all__` is public beside that of the package
+SUBMODULES = ("errors", "sources", "transcript", "audio", "sandbox", "rest")
+# classes that users meet as the value of something public
+MET = (
+    "client.Realtime",
+    "tts.TtsFactory",
+    "stt_sending.SendHandle",
+    "rest.tts.TtsApi",
+    "rest.stt.SttApi",
+    "rest.files.FilesApi",
+    "rest.voices.VoicesApi",
+    "rest.catalog.ModelsApi",
+    "rest.catalog.TtsModelsApi",
+    "rest.auth.AuthApi",
+    "rest.usage.UsageApi",
+    "rest.usage.UsageLogsApi",
+    "rest.usage.ConcurrencyLimitsApi",
+    "rest.webhooks.WebhooksApi",
+)
+
+
+@dataclass(frozen=True)
+class Documented:
+    """Is one public thing: its path, what it is, and the class it belongs to."""
+
+    path: str
+    thing: Any
+    owner: Optional[type]
+
+    @property
+    def doc(self) -> str:
+        """Give its own docstring; one that only Python made does not count."""
+        said = inspect.getdoc(self.thing) or ""
+        if self.thing is self.owner or inspect.isclass(self.thing):
+            own: Optional[str] = vars(self.thing).get("__doc__")
+            said = inspect.cleandoc(own) if own else ""
+            if is_dataclass(self.thing) and said.startswith(f"{self.thing.__name__}("):
+                return ""
+        return said
+
+    @property
+    def context(self) -> str:
+        """Give the docstring together with that of the class around it."""
+        around = inspect.getdoc(self.owner) if self.owner is not None else ""
+        return f"{self.doc}\n{around}"
+
+
+def is_ours(thing: Any) -> bool:
+    return str(getattr(thing, "__module__", "")).startswith("soniox_sync")
+
+
+def find(path: str) -> Any:
+    module, _, name = path.rpartition(".")
+    return getattr(importlib.import_module(module), name)
+
+
+def top_names() -> dict[str, Any]:
+    """Give what is public: functions and classes, by path."""
+    paths = [f"soniox_sync.{name}" for name in soniox_sync.__all__]
+    for module in SUBMODULES:
+        names = importlib.import_module(f"soniox_sync.{module}").__all__
+        paths += [f"soniox_sync.{module}.{name}" for name in names]
+    paths += [f"soniox_sync.{path}" for path in MET]
+    found = {path: find(path) for path in paths}
+    seen: set[int] = set()
+    unique = {}
+    for path, thing in found.items():
+        if (inspect.isclass(thing) or inspect.isfunction(thing)) and id(thing) not in seen:
+            seen.add(id(thing))
+            unique[path] = thing
+    return unique
+
+
+def members(path: str, cls: type) -> Iterator[Documented]:
+    """Give the public methods and properties of a class that this package defines."""
+    for name in dir(cls):
+        owner = next((base for base in cls.__mro__ if name in vars(base)), None)
+        if name.startswith("_") or owner is None or not is_ours(owner):
+            continue
+        kept = vars(owner)[name]
+        if isinstance(kept, (staticmethod, classmethod)):
+            kept = kept.__func__
+        if isinstance(kept, property) or inspect.isfunction(kept):
+            yield Documented(f"{path}.{name}", kept, cls)
+
+
+def surface() -> list[Documented]:
+    found = []
+    for path, thing in top_names().items():
+        found.append(Documented(path, thing, None))
+        if inspect.isclass(thing):
+            found += members(path, thing)
+    return found
+
+
+SURFACE = surface()
+CALLS = [each for each in SURFACE if inspect.isfunction(each.thing)]
+CLASSES = [each for each in SURFACE if inspect.isclass(each.thing)]
+
+
+def path_of(each: Documented) -> str:
+    return each.path.partition(".")[2]
+
+
+# -- that there is one ----------------------------------------------------------------------------
+
+
+def test_the_surface_is_found() -> None:
+    """The rules below hold for what users hold, so it must have been found."""
+    paths = {each.path for each in SURFACE}
+    assert {
+        "soniox_sync.SttSession.send_audio",
+        "soniox_sync.Recording.on",
+        "soniox_sync.client.Realtime.speak",
+        "soniox_sync.transcript.SegmentBuffer.add",
+        "soniox_sync.rest.stt.SttApi.wait",
+        "soniox_sync.resolve_api_key",
+    } <= paths
+    assert len(paths) > 300
+
+
+def test_public_names_say_what_they_are() -> None:
+    """A public name has a docstring that begins with a sentence."""
+    wrong = []
+    for each in SURFACE:
+        first = each.doc.split("\n\n")[0].strip()
+        if not first or not (first[0].isupper() or first[0] in "`<") or first[-1] not in ".:":
+            wrong.append((each.path, first))
+    assert wrong == []
+
+
+def test_modules_say_what_they_are_for() -> None:
+    """Every module has a docstring."""
+    root = Path(soniox_sync.__file__).parent
+    silent = [
+        str(path.relative_to(root))
+        for path in sorted(root.rglob("*.py"))
+        if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+    assert silent == []
+
+
+# -- units ----------------------------------------------------------------------------------------
+
+# a name that ends so tells its unit; what the quantity is of must still be said
+UNIT_IN_NAME = re.compile(r"_(sec|ms|seconds)$")
+# a docstring may hand over to that of another method
+HANDS_OVER = re.compile(r"\b([Aa]s|[Ll]ike|[Dd]o what|[Ss]ee|those of)\b[^.]*`")
+# a name that does not, and the words of which one must stand in the docstring
+UNIT_IN_WORDS = {
+    "timeout": r"seconds?|\bs\b",
+    "interval": r"seconds?|\bs\b",
+    "sample_rate": r"\bHz\b",
+    "bitrate": r"\bbits?\b",
+    "speed": r"\d",
+    "size": r"\bbytes?\b",
+}
+
+
+def quantities_without_unit(each: Documented) -> Iterator[str]:
+    said = each.context
+    for name in inspect.signature(each.thing).parameters:
+        if UNIT_IN_NAME.search(name) and not HANDS_OVER.search(each.doc):
+            if name not in said and not re.search(r"seconds?\b", each.doc):
+                yield f"{each.path}: {name} is not explained"
+        elif name in UNIT_IN_WORDS and not re.search(UNIT_IN_WORDS[name], said):
+            yield f"{each.path}: {name} has no unit"
+
+
+def test_quantities_have_units() -> None:
+    """A parameter that is a quantity is explained in the docstring, with its unit."""
+    assert [wrong for each in CALLS for wrong in quantities_without_unit(each)] == []
+
+
+def test_time_limits_say_what_none_means() -> None:
+    """Where a limit of time may be `None`, the docstring says what that means."""
+    wrong = []
+    for each in CALLS:
+        for name, parameter in inspect.signature(each.thing).parameters.items():
+            limit = name in ("timeout", "timeout_sec", "wait_sec", "pace_sec")
+            said = re.search(r"`None`|default|without limit|unless", each.context)
+            if limit and parameter.default is None and not (said or HANDS_OVER.search(each.doc)):
+                wrong.append(f"{each.path}: {name}")
+    assert wrong == []
+
+
+def test_fields_that_are_quantities_have_units() -> None:
+    """A dataclass explains its fields that are quantities, together or one by one."""
+    wrong = []
+    for each in CLASSES:
+        if not is_dataclass(each.thing) or issubclass(each.thing, Record):
+            continue  # a record's fields are the service's, under its names
+        source = inspect.getsource(each.thing)
+        for name in filter(UNIT_IN_NAME.search, each.thing.__dataclass_fields__):
+            alone = re.search(rf'\b{name}\b[^\n]*\n\s+"""', source)
+            together = re.search(r"millisecond|second|\bms\b|\bs\b|_sec|_ms", each.doc)
+            if not name.startswith("_") and not (name in each.doc or alone or together):
+                wrong.append(f"{each.path}: {name}")
+    assert wrong == []
+
+
+# -- errors ---------------------------------------------------------------------------------------
+
+
+def error_names(text: str) -> set[str]:
+    return set(re.findall(r"\b[A-Z]\w*(?:Error|Exception)\b", text))
+
+
+def known_error(name: str) -> Optional[type]:
+    for module in ("soniox_sync.errors", "soniox_sync.rest", "soniox_sync.rest.webhooks"):
+        found = getattr(importlib.import_module(module), name, None)
+        if found is not None:
+            return found  # type: ignore[no-any-return]
+    return getattr(builtins, name, None)
+
+
+def test_errors_that_are_promised_exist() -> None:
+    """Every exception that a docstring names is one that can be caught."""
+    wrong = [
+        f"{each.path}: {name}"
+        for each in SURFACE
+        for name in sorted(error_names(each.doc))
+        if known_error(name) is None
+    ]
+    assert wrong == []
+
+
+def test_raises_says_what() -> None:
+    """What follows "Raises" names a class, or says where it is from."""
+    wrong = []
+    for each in SURFACE:
+        for match in re.finditer(r"\bRaises\b(.{0,160})", each.doc, re.DOTALL):
+            named = error_names(match[1]) or re.search(r"`[A-Z]\w+`", match[1])
+            passed_on = re.search(r"\b(as|like|error|what|went wrong|nothing)\b", match[1])
+            if not named and not passed_on:
+                wrong.append(f"{each.path}: Raises{match[1][:60]!r}")
+    assert wrong == []
+
+
+def raised_here(function: Any) -> set[str]:
+    """Give the exceptions that a function's own lines raise."""
+    found = set()
+    for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(function)))):
+        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+            name = node.exc.func
+            if isinstance(name, ast.Name) and error_names(name.id) and known_error(name.id):
+                found.add(name.id)
+    return found
+
+
+def test_what_is_raised_is_promised() -> None:
+    """An exception that a public function raises itself, or a kind of it, is in its docstring."""
+    wrong = []
+    for each in CALLS:
+        promised = tuple(filter(None, map(known_error, error_names(each.context))))
+        for name in raised_here(each.thing):
+            cls = known_error(name)
+            assert cls is not None
+            # a wrong type is a mistake in the program, not an outcome
+            if not issubclass(cls, (TypeError, *promised)):
+                wrong.append(f"{each.path}: {name}")
+    assert wrong == []
+
+
+# -- names ----------------------------------------------------------------------------------------
+
+
+def every_class() -> dict[str, Any]:
+    """Give each class of the package, by its bare name."""
+    found: dict[str, Any] = {}
+    for module in pkgutil.walk_packages(soniox_sync.__path__, "soniox_sync."):
+        if module.name.endswith(("__main__", "pytest_plugin")):
+            continue
+        for name, thing in vars(importlib.import_module(module.name)).items():
+            if inspect.isclass(thing) and is_ours(thing):
+                found.setdefault(name, thing)
+    return found
+
+
+TICKED = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
+NAME = re.compile(r"([A-Z][a-z]+[A-Za-z]*(?:\.\w+)?)(?:\(.*\))?$")
+# in backticks, with a capital, and no class of ours: values, and what the standard library has
+VALUES = {"Adrian", "Healthcare", "Authorization", "Popen.stdout"}
+
+
+def is_alive(name: str, classes: dict[str, Any]) -> bool:
+    """Tell whether a name in a docstring leads somewhere."""
+    head, _, tail = name.partition(".")
+    if name in VALUES or hasattr(builtins, head):
+        return True
+    found = classes.get(head)
+    if found is None:
+        return False
+    fields = {**getattr(found, "__dataclass_fields__", {}), **getattr(found, "__annotations__", {})}
+    told = f"`{tail}()`" in (found.__doc__ or "")  # a method that a class may have
+    return not tail or told or hasattr(found, tail) or tail in fields
+
+
+def test_names_lead_somewhere() -> None:
+    """A class, or a method of a class, that a docstring names exists."""
+    classes = every_class()
+    dead = [
+        f"{each.path}: {content}"
+        for each in SURFACE
+        for content in TICKED.findall(each.doc)
+        for match in [NAME.match(content)]
+        if match is not None and not is_alive(match[1], classes)
+    ]
+    assert dead == []
+
+
+def test_calls_of_the_client_lead_somewhere() -> None:
+    """`client.realtime.stt()` and its like exist."""
+    client = soniox_sync.SonioxClient("a-key")
+    for each in SURFACE:
+        for path in re.findall(r"`client((?:\.\w+)+)", each.doc):
+            found: Any = client
+            for name in path.split(".")[1:]:
+                assert hasattr(found, name), f"{each.path}: client{path}"
+                found = getattr(found, name)
