@@ -309,7 +309,7 @@ def recv_text(line: RawLine) -> Got:
 
 
 def nothing_came(line: RawLine) -> None:
-    """Assert that the client has sent nothing but what the test has taken: a ping's pong is next."""
+    """Assert that the client sent nothing but what the test took: a ping's pong is next."""
     line.send(frame(PING, b"?"))
     assert line.recv_frame().opcode == PONG
 

@@ -229,7 +229,7 @@ def test_what_is_fed_waits_while_paused(raw_peer: RawPeer) -> None:
 
 def test_a_pause_does_not_keep_a_feeding_thread_after_the_end(raw_peer: RawPeer) -> None:
     """A thread that waits for `resume()` ends with the session."""
-    with stt_line(raw_peer) as (session, line):
+    with stt_line(raw_peer) as (session, _):
         session.pause(finalize=False)
         handle = session.start_sending([b"\1"])
         session.close()

@@ -137,7 +137,7 @@ def test_a_half_open_line_is_noticed_and_replaced(sandbox: Sandbox, client: Soni
 def test_wav_in_pieces_is_replayed_too(sandbox: Sandbox, client: SonioxClient) -> None:
     """A WAV that comes in odd pieces loses its header, travels as raw audio and survives a loss."""
     sandbox.faults.drop(kind="stt", after_audio_ms=1500)
-    wav = wav_header(audio_format="pcm_s16le", sample_rate=16000, num_channels=1) + numbered_audio(0, 30)
+    wav = wav_header(sample_rate=16000) + numbered_audio(0, 30)
     pieces = [wav[i : i + 1777] for i in range(0, len(wav), 1777)]
     transcription = client.realtime.transcribe(iter(pieces), **FAST)
     for _ in transcription:
