@@ -181,10 +181,23 @@ class World:
         if not data:
             self.recorder.stop()
             return
+        if self.rng.random() < self.faults.get("pause", 0.0):
+            self.pause(position)
+            return
         self.recorder.capture(data)
         self.max_held = max(self.max_held, self.recorder.held_bytes)
         pace = self.faults.get("pace", 1.0)
         self.at(len(data) / BYTES_PER_MS / 1000 / pace, lambda: self.capture(position + chunk))
+
+    def pause(self, position: int) -> None:
+        """Pause as a finite source does: it is held back, and goes on where it was."""
+        self.recorder.pause()
+
+        def go_on() -> None:
+            self.recorder.resume()
+            self.capture(position)
+
+        self.at(self.rng.uniform(0, 3), go_on)
 
     # -- the service
 

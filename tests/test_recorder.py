@@ -55,12 +55,13 @@ def faults_for(rng: random.Random) -> dict[str, Any]:
         "refuse": rng.choice([0.0, 0.3]),
         "lag": rng.choice([0.0, 0.05, 1.0]),
         "pace": rng.choice([1.0, 3.0]),
+        "pause": rng.choice([0.0, 0.05]),
     }
 
 
 @pytest.mark.parametrize("block", range(BLOCKS))
 def test_random_faults_lose_and_double_no_word(block: int) -> None:
-    """A thousand random schedules of drops, refusals and lags deliver every word exactly once."""
+    """A thousand random schedules of drops, refusals, lags and pauses deliver each word once."""
     for seed in range(block * SEEDS // BLOCKS, (block + 1) * SEEDS // BLOCKS):
         rng = random.Random(seed)
         world = World(seed, settings_for(rng), rng.choice([3, 8, 20]), **faults_for(rng))

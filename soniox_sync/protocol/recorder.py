@@ -503,6 +503,8 @@ class Recorder:
         ready = rotation.ready
         if ready is None or self._head is not current:
             return None  # not open yet, or the last change is not through
+        if self._uplink.cursor_ms < self._ledger.last_end_ms:
+            return None  # it still hears again what only it can translate
         in_segment = self._spoke_since_endpoint
         if rotation.may_switch(self._ledger, now, paused=self._paused, in_segment=in_segment):
             return self._switch(current, ready, now)
