@@ -42,12 +42,22 @@ class Clock:
 
     def _reset(self) -> None:
         self.epoch += 1
-        # Guards the fields below. Never held while a callback runs. Leaf.
-        self._condition = threading.Condition(threading.Lock())
+        # made when it is first asked for: a worker may put gevent's locks in place after the
+        # import, or after the fork
+        self.__dict__.pop("_condition", None)
         self._heap: list[tuple[float, int, Timer]] = []
         self._order = itertools.count()
         self._live = 0  # timers in the heap that were not cancelled
         self._thread: Optional[threading.Thread] = None
+
+    def __getattr__(self, name: str) -> threading.Condition:
+        # called only for what is not there yet; setdefault gives all threads the same one
+        if name != "_condition":
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        # Guards the fields that _reset makes. Never held while a callback runs. Leaf.
+        fresh = threading.Condition(threading.Lock())
+        condition: threading.Condition = self.__dict__.setdefault(name, fresh)
+        return condition
 
     def now(self) -> float:
         """Give the time in seconds that `call_at` counts in."""
