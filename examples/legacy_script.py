@@ -10,25 +10,25 @@ from soniox_sync import SonioxClient, SonioxError
 from soniox_sync.sandbox import Sandbox
 
 
-def transcribe(client, path, language):
+def transcribe(client: SonioxClient, path: str, language: str) -> str:
     """Return the text of one recording."""
-    words = []
+    text = ""
     for event in client.realtime.transcribe(path, pace=False, language_hints=[language]):
         if event.kind == "result":
             for token in event.result.final_tokens:
-                words.append(token.text)
-    return "".join(words).strip()
+                text += token.text
+    return text.strip()
 
 
-def speak_examples(client, folder):
+def speak_examples(client: SonioxClient, folder: str) -> None:
     """Make recordings to transcribe where there are none."""
-    for number, text in enumerate(("Please call me back.", "The parcel has arrived."), 1):
-        path = os.path.join(folder, "message%d.wav" % number)
+    for number, text in enumerate(["Please call me back.", "The parcel has arrived."], 1):
+        path = os.path.join(folder, f"message{number}.wav")
         client.realtime.speak(text, voice="Emma", audio_format="wav").save(path)
 
 
-def main():
-    """Read the command line, go through the folder; tell at the end whether all went well."""
+def main() -> int:
+    """Go through the folder; 0 when every file could be transcribed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", nargs="?", default=".", help="with .wav files (default: here)")
     parser.add_argument("--language", default="en")
@@ -42,10 +42,11 @@ def main():
         if not glob.glob(pattern):
             speak_examples(client, args.folder)
         for path in sorted(glob.glob(pattern)):
+            name = os.path.basename(path)
             try:
-                print("%s: %s" % (os.path.basename(path), transcribe(client, path, args.language)))
+                print(f"{name}: {transcribe(client, path, args.language)}")
             except SonioxError as error:
-                print("%s: %s" % (path, error), file=sys.stderr)
+                print(f"{name}: {error}", file=sys.stderr)
                 failed += 1
     return 1 if failed else 0
 

@@ -16,14 +16,10 @@ from soniox_sync.transcript import Segment
 WIDTH = 38
 
 
-def column(segment: Optional[Segment]) -> list[str]:
-    """Break one side into lines."""
-    return textwrap.wrap(segment.text.strip(), WIDTH) if segment else []
-
-
-def show(original: Optional[Segment], translation: Optional[Segment]) -> None:
+def show(*sides: Optional[Segment]) -> None:
     """Print one stretch of speech and its translation in two columns."""
-    for left, right in zip_longest(column(original), column(translation), fillvalue=""):
+    columns = [textwrap.wrap(side.text.strip(), WIDTH) if side else [] for side in sides]
+    for left, right in zip_longest(*columns, fillvalue=""):
         print(f"{left:<{WIDTH}}  {right}".rstrip())
     print("-" * (2 * WIDTH + 2), flush=True)
 

@@ -56,6 +56,8 @@ class ServerProcess:
         self._started = threading.Event()
         # Appended to by the thread that reads, in the order of the lines.
         self.lines: list[str] = []
+        # Guards nothing but the wait for a line.
+        self._printed = threading.Condition()
         self._port: Optional[str] = None
         self._process = subprocess.Popen(
             [sys.executable, *arguments],
@@ -73,7 +75,9 @@ class ServerProcess:
     def _read(self) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            self.lines.append(line.rstrip())
+            with self._printed:
+                self.lines.append(line.rstrip())
+                self._printed.notify_all()
             found = self._ready.search(line)
             if found and not self._started.is_set():
                 self._port = found[1] if found.groups() else None
@@ -94,6 +98,12 @@ class ServerProcess:
     def url(self) -> str:
         """Give the address it printed."""
         return f"http://127.0.0.1:{self._port}"
+
+    def wait_for(self, part: str, timeout_sec: float = START_SEC) -> None:
+        """Wait until it has printed `part`."""
+        with self._printed:
+            if not self._printed.wait_for(lambda: part in self.output, timeout_sec):
+                raise AssertionError(f"it never printed {part!r}:\n{self.output}")
 
     def close(self) -> None:
         """End it and read the rest of its output."""

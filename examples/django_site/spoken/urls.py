@@ -1,0 +1,12 @@
+"""Where the views are."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from . import views
+
+urlpatterns = [
+    path("speech.wav", views.speech, name="speech"),
+    path("captions", views.captions, name="captions"),
+]

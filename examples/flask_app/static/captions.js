@@ -1,0 +1,171 @@
+const find = (id) => document.getElementById(id);
+const [form, toggle, clear, language] = ["controls", "toggle", "clear", "language"].map(find);
+const [status, problem, captions, level] = ["status", "error", "captions", "level"].map(find);
+
+const MICROPHONE_PROBLEMS = {
+  NotAllowedError: "The browser may not use the microphone. Allow it for this page, then try again.",
+  NotFoundError: "No microphone was found. Plug one in, then try again.",
+  NotReadableError: "The microphone is used by another program. Close that, then try again.",
+};
+const UNREACHABLE = "The server cannot be reached. Try again later.";
+const GONE = "The server is gone. What was said until now is kept here.";
+// as it is: what browsers do to sound is made for calls between people, and costs words here
+const SOUND = { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: false };
+// how much audio may wait for a slow network before we say so and stop: about 20 s
+const MAX_WAITING_BYTES = 2_000_000;
+
+let session = null; // what is open while we listen
+let line = null; // the paragraph that grows
+let guess = null; // its end, which may still change
+
+// -- what is shown --------------------------------------------------------------------------------
+
+function show(state, text) {
+  toggle.textContent = state === "idle" ? "Start listening" : "Stop listening";
+  toggle.disabled = state === "stopping";
+  language.disabled = state !== "idle";
+  status.textContent = text;
+  if (state === "idle") level.value = 0;
+}
+
+function showError(text) {
+  problem.textContent = text;
+  problem.hidden = !text;
+}
+
+function write(final, guessed) {
+  if (!final && !guessed && !line) return;
+  if (!line) {
+    find("empty")?.remove();
+    line = captions.appendChild(document.createElement("p"));
+    line.append("");
+    guess = line.appendChild(document.createElement("span"));
+    guess.className = "guess";
+    guess.setAttribute("aria-hidden", "true"); // read aloud once it is final
+    clear.disabled = false;
+  }
+  line.firstChild.data = (line.firstChild.data + final).trimStart();
+  guess.textContent = guessed;
+  const isAtEnd = captions.scrollHeight - captions.scrollTop - captions.clientHeight < 80;
+  if (isAtEnd) captions.scrollTop = captions.scrollHeight;
+}
+
+function endLine() {
+  if (!line) return;
+  line.textContent = line.textContent.trim(); // a last guess is better than nothing
+  if (!line.textContent) line.remove();
+  line = guess = null;
+}
+
+clear.addEventListener("click", () => {
+  captions.replaceChildren();
+  line = guess = null;
+  clear.disabled = true;
+  toggle.focus();
+});
+
+// -- microphone and server ------------------------------------------------------------------------
+
+async function openMicrophone() {
+  if (!navigator.mediaDevices || !window.AudioWorkletNode) {
+    throw new Error("The microphone works on https:// pages and on localhost only.");
+  }
+  try {
+    return await navigator.mediaDevices.getUserMedia({ audio: SOUND });
+  } catch (error) {
+    throw new Error(MICROPHONE_PROBLEMS[error.name] ?? `The microphone: ${error.message}`);
+  }
+}
+
+function openServer(rate) {
+  const url = new URL(form.dataset.live, location.href);
+  url.protocol = url.protocol.replace("http", "ws");
+  url.search = new URLSearchParams({ rate, language: language.value });
+  const socket = new WebSocket(url);
+  return new Promise((resolve, reject) => {
+    socket.onopen = () => resolve(socket);
+    socket.onclose = () => reject(new Error(UNREACHABLE));
+  });
+}
+
+function send(own, { audio, peak }) {
+  level.value = Math.sqrt(peak); // loudness as ears have it, roughly
+  if (own.stopping || own.socket.readyState !== WebSocket.OPEN) return;
+  if (own.socket.bufferedAmount > MAX_WAITING_BYTES) {
+    end(own, "The network is too slow for live captions.");
+    return;
+  }
+  own.socket.send(audio);
+}
+
+function receive(own, message) {
+  if (message.kind === "error") end(own, message.reason);
+  else if (message.kind === "endpoint") endLine();
+  else if (message.kind === "finished") end(own, "");
+  else if (message.kind === undefined) write(message.final, message.guess);
+}
+
+async function start() {
+  const own = { stopping: false };
+  session = own;
+  showError("");
+  show("starting", "Waiting for the microphone …");
+  try {
+    own.stream = await openMicrophone();
+    own.context = new AudioContext();
+    await own.context.audioWorklet.addModule(form.dataset.worklet).catch(() => {
+      throw new Error(UNREACHABLE);
+    });
+    own.socket = await openServer(own.context.sampleRate);
+  } catch (error) {
+    end(own, error.message);
+    return;
+  }
+  if (session !== own) {
+    release(own); // stopped meanwhile
+    return;
+  }
+  own.socket.onmessage = ({ data }) => receive(own, JSON.parse(data));
+  own.socket.onclose = () => end(own, GONE);
+  own.stream.getTracks()[0].onended = () => end(own, "The microphone was taken away.");
+  const node = new AudioWorkletNode(own.context, "microphone", { numberOfOutputs: 0 });
+  node.port.onmessage = ({ data }) => send(own, data);
+  own.context.createMediaStreamSource(own.stream).connect(node);
+  show("listening", "Listening.");
+}
+
+function stop() {
+  const own = session;
+  if (own.socket?.readyState !== WebSocket.OPEN) {
+    end(own, "");
+    return;
+  }
+  own.stopping = true;
+  own.socket.send("stop"); // the last words are still to come, then `finished`
+  own.stream.getTracks().forEach((track) => track.stop());
+  show("stopping", "Waiting for the last words …");
+}
+
+function end(own, error) {
+  release(own);
+  if (session !== own) return;
+  session = null;
+  endLine();
+  showError(error);
+  show("idle", "Not listening.");
+}
+
+function release(own) {
+  if (own.socket) {
+    own.socket.onclose = own.socket.onmessage = null;
+    own.socket.close();
+  }
+  own.stream?.getTracks().forEach((track) => track.stop());
+  if (own.context?.state !== "closed") own.context?.close();
+}
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  if (session) stop();
+  else start();
+});

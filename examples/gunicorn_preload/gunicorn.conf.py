@@ -1,0 +1,19 @@
+"""How gunicorn serves `app.py`; environment variables choose the workers."""
+
+import os
+
+# "sync" does one request at a time in each worker, "gthread" as many as it has threads, "gevent"
+# as many as come
+worker_class = os.environ.get("WORKER_CLASS", "gthread")
+if worker_class == "gevent":
+    from gevent import monkey
+
+    # gunicorn patches in the workers, which is too late for what was imported before the fork
+    monkey.patch_all()
+
+bind = os.environ.get("BIND", "127.0.0.1:8000")
+preload_app = True  # one import, shared by all workers
+workers = int(os.environ.get("WORKERS", "2"))
+threads = 1 if worker_class == "sync" else 8
+# a transcription may take as long as its audio; the default of 30 s would kill a sync worker
+timeout = 300

@@ -1,0 +1,228 @@
+"""The example site in a real browser: words appear, audio plays, keys suffice, errors show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+from pages import (
+    complaints,
+    faint_texts,
+    is_shown,
+    prefer,
+    press,
+    resize,
+    tab_to,
+    text,
+    unnamed_controls,
+    until,
+)
+from serving import ServerProcess
+
+from soniox_sync.sandbox import Sandbox
+
+WIDTHS = (375, 1280)
+
+Browse = Callable[..., Any]
+Picture = Callable[[Any, str], None]
+
+
+# -- captions -------------------------------------------------------------------------------------
+
+
+def test_what_the_microphone_hears_appears_on_the_page(
+    site: ServerProcess, browse: Browse, voice: Path, picture: Picture
+) -> None:
+    """Words spoken into the microphone appear while they are spoken, and stay."""
+    driver = browse(f"{site.url}/captions", microphone=voice)
+    picture(driver, "captions-idle")
+    driver.find_element("id", "toggle").click()
+    until(driver, lambda: "train" in text(driver, "captions"))
+    assert text(driver, "status") == "Listening."
+    assert driver.find_element("id", "toggle").text == "Stop listening"
+    picture(driver, "captions-listening")
+    until(driver, lambda: "ticket" in text(driver, "captions"))
+    driver.find_element("id", "toggle").click()
+    until(driver, lambda: text(driver, "status") == "Not listening.")
+    heard = text(driver, "captions").lower()
+    for word in ("train", "london", "noon", "ticket"):
+        assert word in heard
+    assert not is_shown(driver, "error")
+    assert driver.find_elements("class name", "guess") == []
+    assert complaints(driver) == []
+
+
+def test_captions_need_no_mouse(
+    site: ServerProcess, browse: Browse, voice: Path, soniox_sandbox: Sandbox
+) -> None:
+    """Tab reaches every control with a focus that shows; Space and Enter start and stop."""
+    from selenium.webdriver.common.keys import Keys
+
+    soniox_sandbox.script("Hands are free.", ms_per_word=100, repeat=True)
+    driver = browse(f"{site.url}/captions", microphone=voice)
+    press(driver, Keys.TAB)
+    skip = driver.switch_to.active_element
+    assert skip.text == "Skip to the content"
+    tab_to(driver, "language")
+    tab_to(driver, "toggle")
+    press(driver, Keys.SPACE)
+    until(driver, lambda: "Hands" in text(driver, "captions"))
+    press(driver, Keys.ENTER)
+    until(driver, lambda: text(driver, "status") == "Not listening.")
+    tab_to(driver, "clear")
+    press(driver, Keys.ENTER)
+    assert text(driver, "captions") == ""
+    assert driver.switch_to.active_element.get_attribute("id") == "toggle"
+
+
+def test_listening_again_adds_to_what_is_there(
+    site: ServerProcess, browse: Browse, voice: Path, soniox_sandbox: Sandbox
+) -> None:
+    """A second session writes below the first."""
+    driver = browse(f"{site.url}/captions", microphone=voice)
+    for words in ("First sentence.", "Second sentence."):
+        soniox_sandbox.script(words, ms_per_word=100)
+        driver.find_element("id", "toggle").click()
+        until(driver, lambda words=words: words in text(driver, "captions"))
+        driver.find_element("id", "toggle").click()
+        until(driver, lambda: text(driver, "status") == "Not listening.")
+    assert "First sentence." in text(driver, "captions")
+
+
+def test_a_forbidden_microphone_is_explained(
+    site: ServerProcess, browse: Browse, picture: Picture
+) -> None:
+    """Without permission the page says what to do, and can be tried again."""
+    driver = browse(f"{site.url}/captions", allowed=False)
+    driver.find_element("id", "toggle").click()
+    until(driver, lambda: is_shown(driver, "error"))
+    assert "may not use the microphone" in text(driver, "error")
+    assert text(driver, "status") == "Not listening."
+    assert driver.find_element("id", "toggle").text == "Start listening"
+    picture(driver, "captions-forbidden")
+
+
+def test_a_server_that_goes_away_is_told(
+    site: ServerProcess, browse: Browse, voice: Path, soniox_sandbox: Sandbox
+) -> None:
+    """When the site dies while listening, the page says so and keeps the words."""
+    soniox_sandbox.script("Keep these words.", ms_per_word=100)
+    driver = browse(f"{site.url}/captions", microphone=voice)
+    driver.find_element("id", "toggle").click()
+    until(driver, lambda: "these words." in text(driver, "captions"))
+    site.close()
+    until(driver, lambda: is_shown(driver, "error"))
+    assert "The server is gone" in text(driver, "error")
+    assert "Keep these words." in text(driver, "captions")
+    driver.find_element("id", "toggle").click()
+    until(driver, lambda: "cannot be reached" in text(driver, "error"))
+
+
+def test_an_error_of_the_service_is_told(
+    site: ServerProcess, browse: Browse, voice: Path, soniox_sandbox: Sandbox
+) -> None:
+    """What the service refuses is shown in its words."""
+    soniox_sandbox.faults.error_frame("invalid_request", kind="stt", after_audio_ms=300)
+    driver = browse(f"{site.url}/captions", microphone=voice)
+    driver.find_element("id", "toggle").click()
+    until(driver, lambda: is_shown(driver, "error"))
+    assert "invalid_request" in text(driver, "error") or "400" in text(driver, "error")
+    assert text(driver, "status") == "Not listening."
+
+
+# -- speech ---------------------------------------------------------------------------------------
+
+
+def played(driver: Any) -> tuple[float, float, bool]:
+    """Give the audio element's position, duration, and whether it reached the end."""
+    found = driver.execute_script(
+        "const a = document.getElementById('audio');"
+        "return [a.currentTime, Number.isFinite(a.duration) ? a.duration : -1, a.ended]"
+    )
+    return float(found[0]), float(found[1]), bool(found[2])
+
+
+def test_what_is_written_is_spoken_to_the_end(
+    site: ServerProcess, browse: Browse, picture: Picture
+) -> None:
+    """The audio plays, knows how long it is, and reaches its end."""
+    driver = browse(f"{site.url}/speech")
+    picture(driver, "speech-idle")
+    driver.find_element("id", "speak").click()
+    until(driver, lambda: text(driver, "status") == "Speaking.")
+    picture(driver, "speech-speaking")
+    until(driver, lambda: text(driver, "status") == "All is spoken.")
+    position, duration, ended = played(driver)
+    assert ended
+    assert 1.0 < duration < 10.0
+    assert position == pytest.approx(duration, abs=0.2)
+    assert not is_shown(driver, "error")
+    assert not driver.find_element("id", "stop").is_enabled()
+    assert complaints(driver) == []
+
+
+def test_speaking_needs_no_mouse(site: ServerProcess, browse: Browse) -> None:
+    """Tab reaches every control; Ctrl+Enter in the text speaks, Stop silences."""
+    from selenium.webdriver.common.keys import Keys
+
+    driver = browse(f"{site.url}/speech")
+    tab_to(driver, "text")
+    field = driver.switch_to.active_element
+    field.send_keys(Keys.CONTROL, Keys.END, Keys.NULL, " And this goes on for a while." * 5)
+    assert "characters" in text(driver, "count")
+    field.send_keys(Keys.CONTROL, Keys.ENTER)
+    until(driver, lambda: text(driver, "status") == "Speaking.")
+    tab_to(driver, "speak")
+    tab_to(driver, "stop")
+    press(driver, Keys.ENTER)
+    assert text(driver, "status") == "Stopped."
+    assert not is_shown(driver, "error")
+    assert driver.switch_to.active_element.get_attribute("id") == "speak"
+
+
+def test_a_refused_text_is_explained(
+    site: ServerProcess, browse: Browse, soniox_sandbox: Sandbox, picture: Picture
+) -> None:
+    """What the service refuses is shown in its words, where the audio would be."""
+    soniox_sandbox.faults.error_frame("invalid_request", kind="tts", times=10)
+    driver = browse(f"{site.url}/speech")
+    driver.find_element("id", "speak").click()
+    until(driver, lambda: is_shown(driver, "error"))
+    assert "400" in text(driver, "error") or "invalid_request" in text(driver, "error")
+    assert text(driver, "status") == "Not speaking."
+    picture(driver, "speech-refused")
+
+
+def test_speech_of_a_server_that_is_gone_is_explained(site: ServerProcess, browse: Browse) -> None:
+    """Without a server the page says so."""
+    driver = browse(f"{site.url}/speech")
+    site.close()
+    driver.find_element("id", "speak").click()
+    until(driver, lambda: is_shown(driver, "error"))
+    assert "cannot be reached" in text(driver, "error")
+
+
+# -- both -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", ["captions", "speech"])
+def test_a_page_fits_is_named_and_legible(
+    page: str, site: ServerProcess, browse: Browse, picture: Picture
+) -> None:
+    """No sideways scrolling at 375 and 1280 pixels, a name for every control, contrast enough."""
+    driver = browse(f"{site.url}/{page}")
+    for width in WIDTHS:
+        resize(driver, width)
+        assert driver.execute_script("return document.documentElement.scrollWidth") <= width
+    assert unnamed_controls(driver) == []
+    backgrounds = set()
+    for scheme in ("light", "dark"):
+        prefer(driver, scheme)
+        assert faint_texts(driver) == []
+        body = driver.find_element("tag name", "body")
+        backgrounds.add(body.value_of_css_property("background-color"))
+        picture(driver, f"{page}-{scheme}")
+    assert len(backgrounds) == 2
+    outside = "return performance.getEntriesByType('resource').map((entry) => entry.name)"
+    assert all(name.startswith((site.url, "data:")) for name in driver.execute_script(outside))

@@ -1,0 +1,116 @@
+"""The Django example: two plain views and a management command."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+import wave
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from serving import EXAMPLES, ServerProcess
+
+from soniox_sync.sandbox import Sandbox
+
+pytestmark = pytest.mark.needs("django")
+
+# for engines on a loaded machine; what takes longer hangs
+PATIENCE_SEC = 90.0
+MANAGE = str(EXAMPLES / "django_site" / "manage.py")
+
+
+@pytest.fixture
+def site(environment: dict[str, str]) -> Iterator[ServerProcess]:
+    """Serve the site with Django's own server."""
+    arguments = [MANAGE, "runserver", "--noreload", "127.0.0.1:0"]
+    ready = r"development server at http://127\.0\.0\.1:(\d+)"
+    with ServerProcess(arguments, environment, ready=ready) as server:
+        yield server
+
+
+def test_a_view_streams_speech(site: ServerProcess, web: Any, soniox_sandbox: Sandbox) -> None:
+    """The first sound arrives while the rest is not made yet; leaving early leaves nothing."""
+    soniox_sandbox.faults.stall(kind="tts", after_audio_ms=500)
+    words = {"text": "This is a sentence of some length, long enough for a stall."}
+    answer = web.get(f"{site.url}/speech.wav", params=words, stream=True, timeout=PATIENCE_SEC)
+    assert answer.headers["Content-Type"] == "audio/wav"
+    assert next(answer.iter_content(44)).startswith(b"RIFF")
+    site.close()
+    answer.close()
+    assert soniox_sandbox.log.wait_until_idle(timeout_sec=PATIENCE_SEC)
+
+
+def test_a_view_speaks_a_whole_wav(site: ServerProcess, web: Any, text: str) -> None:
+    """What was streamed plays in anything that plays WAV."""
+    answer = web.get(f"{site.url}/speech.wav", params={"text": text}, timeout=PATIENCE_SEC)
+    with wave.open(io.BytesIO(answer.content)) as file:
+        assert len(file.readframes(file.getnframes())) > file.getframerate()
+
+
+def test_an_error_before_the_first_sound_has_a_status(site: ServerProcess, web: Any) -> None:
+    """Nothing to say is the caller's mistake; a voice that nobody has comes from the service."""
+    speech = f"{site.url}/speech.wav"
+    assert web.get(speech, timeout=PATIENCE_SEC).status_code == 400
+    words = {"text": "Hello.", "voice": "Nobody"}
+    answer = web.get(speech, params=words, timeout=PATIENCE_SEC)
+    assert answer.status_code == 502
+    assert "voice" in answer.text.lower()
+
+
+def test_a_view_captions_an_upload(
+    site: ServerProcess, web: Any, recording: bytes, text: str
+) -> None:
+    """A form's file goes in, text and captions come out."""
+    files = {"audio": ("call.wav", recording, "audio/wav")}
+    answer = web.post(f"{site.url}/captions", files=files, timeout=PATIENCE_SEC).json()
+    assert answer["text"] == text
+    assert answer["vtt"].startswith("WEBVTT")
+    assert web.post(f"{site.url}/captions", timeout=PATIENCE_SEC).status_code == 400
+
+
+def test_a_command_transcribes_files(
+    environment: dict[str, str], recording: bytes, text: str, tmp_path: Path
+) -> None:
+    """`manage.py transcribe` prints the text and writes captions beside the file."""
+    path = tmp_path / "call.wav"
+    path.write_bytes(recording)
+    done = manage(["transcribe", str(path)], environment)
+    assert (done.returncode, done.stdout.strip()) == (0, text), done.stderr
+    assert "-->" in path.with_suffix(".srt").read_text(encoding="utf-8")
+
+
+def test_a_command_needs_no_key_on_the_sandbox(
+    environment: dict[str, str], recording: bytes, tmp_path: Path
+) -> None:
+    """`--sandbox` transcribes on this machine, whatever the environment says."""
+    path = tmp_path / "call.wav"
+    path.write_bytes(recording)
+    keyless = {k: v for k, v in environment.items() if not k.startswith("SONIOX_")}
+    done = manage(["transcribe", "--sandbox", str(path)], keyless)
+    assert done.returncode == 0, done.stderr
+    assert path.with_suffix(".srt").exists()
+    refused = manage(["transcribe", str(path)], keyless)
+    assert refused.returncode == 1
+    assert "SONIOX_API_KEY" in refused.stderr
+
+
+def test_a_command_says_what_is_missing(environment: dict[str, str], tmp_path: Path) -> None:
+    """A file that is not there ends the command with its name."""
+    done = manage(["transcribe", str(tmp_path / "nothing.wav")], environment)
+    assert done.returncode == 1
+    assert "nothing.wav" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def manage(arguments: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a management command."""
+    return subprocess.run(
+        [sys.executable, MANAGE, *arguments],
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=PATIENCE_SEC,
+    )
