@@ -58,7 +58,7 @@ PROGRAMS = {
     "speak_to_file.py": Program("first sound after", files("speech.wav")),
     "transcribe_file.py": Program("wrote example.srt", files("example.wav", "example.srt")),
     "translation_side_by_side.py": Program("-----"),
-    "voice_agent/talk.py": Program("caller: "),
+    "voice_agent/talk.py": Program("caller: ", needs=("pocketsphinx",)),
 }
 # go on until they are told to stop; `tests/servers` looks at what they serve
 FLASK = ("flask", "flask_sock")
@@ -158,7 +158,7 @@ def skip_without(needs: tuple[str, ...]) -> None:
     """Skip where a package is missing."""
     missing = [name for name in needs if importlib.util.find_spec(name) is None]
     if missing:
-        pytest.skip(f"needs {', '.join(missing)}: pip install -e '.[examples]'")
+        pytest.skip(f"needs {', '.join(missing)}: pip install -e '.[sandbox,examples]'")
 
 
 def plug_in_a_microphone(reader: Reader, tmp_path: Path) -> None:
