@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import logging
 import threading
 from typing import Callable, Optional
@@ -11,14 +12,20 @@ from .transport.deadline import Deadline, wait_for
 
 _log = logging.getLogger("soniox_sync")
 
+# how long the main thread waits for what it cancelled: in a signal handler it may hold, itself, the
+# lock that a callback needs, and lets go of it only after this
+_MAIN_THREAD_WAIT_SEC = 1.0
+
 
 class CancelToken:
-    """Ends every call it was handed to; those raise `AbortError`. Safe from any thread.
+    """Ends every call it was handed to; those raise `AbortError`. Safe from any thread and from a
+    signal handler.
 
     A token is for one use: once cancelled it stays so. Source: PROTOCOL 9 (AbortSignal).
     """
 
     def __init__(self) -> None:
+        self._asked = False  # set once, without a lock
         self._event = threading.Event()
         # Guards _callbacks and _reason. Never held while a callback runs. Leaf.
         self._lock = threading.Lock()
@@ -28,7 +35,7 @@ class CancelToken:
     @property
     def cancelled(self) -> bool:
         """Tell whether `cancel()` was called."""
-        return self._event.is_set()
+        return self._asked
 
     @property
     def reason(self) -> Optional[str]:
@@ -36,7 +43,32 @@ class CancelToken:
         return self._reason
 
     def cancel(self, reason: Optional[str] = None) -> None:
-        """Wake everything that waits on this token, in this thread; later calls do nothing."""
+        """Wake everything that waits on this token; later calls do nothing.
+
+        Returns once all was told; in the main thread, which may be in a signal handler, after a
+        second at most.
+        """
+        self._asked = True
+        if threading.current_thread() is not threading.main_thread():
+            self._cancel(reason)
+            return
+        done = _thread.allocate_lock()
+        done.acquire()
+
+        def run() -> None:
+            try:
+                self._cancel(reason)
+            finally:
+                done.release()
+
+        try:
+            # not threading.Thread: its start() takes locks that the interrupted code may hold
+            _thread.start_new_thread(run, ())
+        except RuntimeError:  # the interpreter is shutting down
+            run()
+        done.acquire(timeout=_MAIN_THREAD_WAIT_SEC)
+
+    def _cancel(self, reason: Optional[str]) -> None:
         with self._lock:
             if self._event.is_set():
                 return
@@ -56,7 +88,8 @@ class CancelToken:
     def on_cancel(self, fn: Callable[[], object]) -> Callable[[], None]:
         """Call `fn()` once on cancel, at once if that was before; returns an undo function.
 
-        `fn` runs in the thread that cancels and should not block.
+        `fn` runs in the thread that cancels, or in one of its own if that is the main thread; it
+        should not block.
         """
         with self._lock:
             if not self._event.is_set():

@@ -1,7 +1,7 @@
 """One WebSocket's life: opened once, read by one thread, closed once.
 
 Lock order: Recording -> send -> state -> leaf. Nobody takes one to the left of what it holds. The
-reader takes only state and leaf (and the send lock once, after its last byte, holding nothing).
+reader takes only state and leaf (and, after its last byte, the send lock, holding nothing).
 Only `Sender.send` may block under a lock, the send lock, bounded by a deadline. Under a lock there
 is no other I/O, no wait, no callback.
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import signal
 import threading
 
 import pytest
-from peers import Task
+from peers import WAIT, Task
 
 from soniox_sync import AbortError, CancelToken
 
@@ -102,3 +103,42 @@ def test_racing_cancels_run_callbacks_once() -> None:
         for task in [Task(cancel) for _ in range(4)]:
             task.result()
         assert calls == [1]
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no interval timers here")
+def test_cancel_in_a_signal_handler_does_not_deadlock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A handler may cancel although the code it interrupted holds a lock that a callback needs."""
+    monkeypatch.setattr("soniox_sync.cancel._MAIN_THREAD_WAIT_SEC", 0.05)
+    token, lock, called = CancelToken(), threading.Lock(), threading.Event()
+
+    def callback() -> None:
+        with lock:
+            called.set()
+
+    token.on_cancel(callback)
+    before = signal.signal(signal.SIGALRM, lambda *_: token.cancel("SIGALRM"))
+    try:
+        with lock:
+            signal.raise_signal(signal.SIGALRM)
+            seen_inside = (token.cancelled, called.is_set())
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert seen_inside == (True, False)
+    assert called.wait(WAIT)
+    assert str(token.error()) == "cancelled: SIGALRM"
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no interval timers here")
+def test_cancel_interrupts_the_token_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A handler may cancel a token whose own lock the interrupted code holds."""
+    monkeypatch.setattr("soniox_sync.cancel._MAIN_THREAD_WAIT_SEC", 0.05)
+    token, calls = CancelToken(), []
+    before = signal.signal(signal.SIGALRM, lambda *_: token.cancel())
+    try:
+        with token._lock:
+            signal.raise_signal(signal.SIGALRM)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert token.wait(WAIT)
+    token.on_cancel(lambda: calls.append(1))
+    assert calls == [1]

@@ -407,6 +407,40 @@ def test_close_frame_follows_the_rest_of_the_last_frame(
         assert line.frames() == [(TEXT, b"half a frame"), (CLOSE, b"\x03\xe8")]
 
 
+def test_reply_waits_for_the_frame_being_written(
+    pair: tuple[Sender, RawLine, LineSocket],
+) -> None:
+    """The peer's close is answered, after the frame that another thread is writing meanwhile."""
+    sender, peer, _ = pair
+    inside, go = threading.Event(), threading.Event()
+
+    def make() -> bytes:
+        inside.set()
+        assert go.wait(WAIT)
+        return text("on its way")
+
+    writer = Task(lambda: sender.send(make, soon()))
+    assert inside.wait(WAIT)
+    answering = Task(lambda: sender.reply_close(1000))
+    go.set()
+    answering.result()
+    writer.result()
+    got = [peer.recv_frame() for _ in range(2)]
+    assert [(f.opcode, f.payload) for f in got] == [(TEXT, b"on its way"), (CLOSE, b"\x03\xe8")]
+
+
+def test_retire_does_not_wait_for_a_lost_lock(
+    pair: tuple[Sender, RawLine, LineSocket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A writer that Ctrl-C took away, lock in hand, does not keep the line from ending."""
+    sender, _, line = pair
+    monkeypatch.setattr("soniox_sync.transport.sender._RETIRE_SEC", 0.01)
+    sender._lock.acquire()
+    line.shutdown()
+    Task(sender.retire).result()
+    assert line._sock.fileno() == -1
+
+
 def test_close_on_a_full_line_ends_at_its_deadline(
     pair: tuple[Sender, RawLine, LineSocket],
 ) -> None:

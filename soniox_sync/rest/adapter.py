@@ -15,7 +15,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
-from ..transport.connect import _open_tcp as open_tcp
+from ..transport.connect import open_tcp
 from ..transport.deadline import Deadline
 from .exchange import Line, current
 

@@ -175,7 +175,7 @@ def _open_direct(
     parts = urlsplit(target.url)
     host = parts.hostname or ""
     secure = parts.scheme == "wss"
-    sock = _open_tcp(host, parts.port or (443 if secure else 80), deadline, watch)
+    sock = open_tcp(host, parts.port or (443 if secure else 80), deadline, watch)
     try:
         watch(sock)
         sock.settimeout(deadline.remaining())
@@ -194,9 +194,10 @@ def _open_direct(
     return sock
 
 
-def _open_tcp(
+def open_tcp(
     host: str, port: int, deadline: Deadline, watch: Callable[[socket.socket], None]
 ) -> socket.socket:
+    """Connect to the first address of `host` that answers, all of them within `deadline`."""
     addresses = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
     failure: Optional[OSError] = None
     for index, (family, kind, proto, _, address) in enumerate(addresses):

@@ -17,6 +17,12 @@ from .sockets import LineSocket, SendTimeout
 
 Frames = Union[bytes, Sequence[bytes]]
 
+# how long the answer to the peer's close frame waits for a writer inside; nothing else is left
+_REPLY_SEC = 0.25
+# a writer leaves at once when the socket was shut, unless Ctrl-C struck between taking the lock and
+# its `try`: then the lock stays taken, and the end must not wait for it
+_RETIRE_SEC = 2.0
+
 
 class LineClosed(Exception):
     """Reports a send on a line that is closing or closed already."""
@@ -112,9 +118,9 @@ class Sender:
             self._lock.release()
 
     def reply_close(self, code: int) -> None:
-        """Answer the peer's close frame without waiting (for the reader)."""
-        if not self._lock.acquire(blocking=False):
-            return
+        """Answer the peer's close frame, waiting for a busy line only shortly (for the reader)."""
+        if not acquire(self._lock, Deadline(_REPLY_SEC)):
+            return  # the line takes nothing; the answer was a courtesy
         try:
             if not self._closing:
                 self._closing = True
@@ -127,9 +133,13 @@ class Sender:
 
     def retire(self) -> None:
         """Close the descriptor once no writer is inside. For the reader, after `shutdown()`."""
-        with self._lock:
+        held = acquire(self._lock, Deadline(_RETIRE_SEC))
+        try:
             self._closing = True
             self._sock.close()
+        finally:
+            if held:
+                self._lock.release()
 
     def renew_locks(self) -> None:
         """Replace locks that a fork may have copied in the taken state."""
