@@ -16,17 +16,17 @@ from __future__ import annotations
 import enum
 import itertools
 import logging
-import os
 import socket
 import threading
-import weakref
 from dataclasses import dataclass
 from typing import Callable, NoReturn, Optional, Protocol
 
 from .cancel import CancelToken
 from .censor import Censor
-from .clock import Clock, IdleTimer, Timer, process_clock
+from .clock import Clock, Timer, process_clock
 from .errors import ConnectTimeoutError, SonioxConnectionError, SonioxError, fresh
+from .forks import forget, remember
+from .heartbeat import Heartbeat
 from .transport.connect import Target, open_socket
 from .transport.deadline import Deadline, wait_for
 from .transport.frames import CLOSE, PING, PONG, FrameError, FrameReader, Message, decode_close
@@ -124,12 +124,7 @@ class Connection:
         # Reader only
         self._close_code: Optional[int] = None
         self._close_reason = ""
-        # Written by the reader, read by the clock
-        self._heard = 0.0
-        # Clock only
-        self._pings: Optional[IdleTimer] = None
-        self._ping_deadline: Optional[Timer] = None
-        self._asked = 0.0  # when the ping went out that this deadline is for
+        self._heartbeat: Optional[Heartbeat] = None
 
     # -- opening ---------------------------------------------------------------------------------
 
@@ -145,7 +140,7 @@ class Connection:
                 raise self._gone()
             self._phase = _Phase.CONNECTING
         self._deadline = deadline
-        _remember(self)
+        remember(self)
         self._thread.start()
         forget = cancel.on_cancel(lambda: self.fail(cancel.error())) if cancel else None
         try:
@@ -186,11 +181,9 @@ class Connection:
         if not opened:
             line.shutdown()
             return
-        self._heard = self.clock.now()
-        if self._ping_interval is not None:
-            self._pings = IdleTimer(
-                self.clock, self._ping_interval, lambda: self._heard, self._ping
-            )
+        self._heartbeat = Heartbeat(
+            self.clock, self._ping_interval, self._ping_timeout, self._ping, self._is_dead
+        )
         _log.debug("= connection %s open to %s", self.name, self._target.place)
         self.settled.set()
 
@@ -272,32 +265,15 @@ class Connection:
         except OSError:
             return False  # the reader meets the same failure and reports it once
 
-    def _ping(self) -> None:
-        sender, timeout = self._sender, self._ping_timeout
-        if sender is None or self._phase is not _Phase.OPEN:
-            return
-        asked = self.clock.now()
-        sender.ping(b"soniox-sync")
-        if timeout is None:
-            return
-        if self._ping_deadline is not None:
-            if self._heard < self._asked:
-                return  # an earlier ping is unanswered still: its deadline stands
-            self._ping_deadline.cancel()
-        self._asked = asked
-        self._ping_deadline = timer = self.clock.call_later(timeout, lambda: self._judge(asked))
-        if self._is_closed():  # meanwhile: then _finish() cancelled the timer before this one
-            timer.cancel()
+    def _ping(self, payload: bytes) -> None:
+        if self._sender is not None:
+            self._sender.ping(payload)
 
-    def _is_closed(self) -> bool:
-        return self._phase is _Phase.CLOSED
-
-    def _judge(self, asked: float) -> None:
-        if self._heard < asked and self._phase is _Phase.OPEN:
+    def _is_dead(self, silence_sec: float) -> None:
+        if self.is_open:  # while closing the deadline of the close decides
             self.fail(
                 SonioxConnectionError(
-                    f"no sign of life from the server for {self.clock.now() - self._heard:.3g} s: "
-                    "the line is dead",
+                    f"no sign of life from the server for {silence_sec:.3g} s: the line is dead",
                     code="ping_timeout",
                 )
             )
@@ -410,14 +386,15 @@ class Connection:
             self._sender.reply_close(code)
 
     def _read(self) -> None:
-        line = self._line
-        assert line is not None
+        line, heartbeat = self._line, self._heartbeat
+        if line is None or heartbeat is None:
+            return  # the end was faster than the opening
         frames, clock_now, receiver = FrameReader(), self.clock.now, self._receiver
         while True:
             count = line.recv_into(frames.room())
             if count == 0:
                 return
-            self._heard = clock_now()
+            heartbeat.heard = clock_now()
             frames.filled(count)
             messages = frames.messages()
             for opcode, _ in messages:
@@ -460,21 +437,22 @@ class Connection:
         with self._lock:
             self._phase = _Phase.CLOSED
             line, sender, cause = self._line, self._sender, self._cause
-            timers = (self._pings, self._ping_deadline, self._last_call)
+            heartbeat, last_call = self._heartbeat, self._last_call
         if line is not None:
             line.shutdown()
         if sender is not None:
             sender.retire()
-        for timer in timers:
-            if timer is not None:
-                timer.cancel()
+        if heartbeat is not None:
+            heartbeat.stop()
+        if last_call is not None:
+            last_call.cancel()
         _log.debug("= connection %s closed: %s", self.name, cause or self._close_code)
         try:
             self._receiver.ended(LineEnd(cause, self._close_code, self._close_reason))
         except Exception:  # noqa: BLE001 - a thread's top: logged
             _log.exception("! the end of connection %s was not taken well", self.name)
         finally:
-            _forget(self)
+            forget(self)
             self.settled.set()
             self.done.set()
 
@@ -506,31 +484,3 @@ def _shut(sock: socket.socket) -> None:
         socket.socket.shutdown(sock, socket.SHUT_RDWR)
     except OSError:
         pass  # not connected yet, or closed already
-
-
-# Connections whose reader lives
-_live: weakref.WeakSet[Connection] = weakref.WeakSet()
-# Guards _live. Leaf.
-_live_lock = threading.Lock()
-
-
-def _remember(connection: Connection) -> None:
-    with _live_lock:
-        _live.add(connection)
-
-
-def _forget(connection: Connection) -> None:
-    with _live_lock:
-        _live.discard(connection)
-
-
-def _after_fork_in_child() -> None:
-    global _live, _live_lock
-    _live_lock = threading.Lock()
-    inherited, _live = list(_live), weakref.WeakSet()
-    for connection in inherited:
-        connection._orphan()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -6,10 +6,8 @@ report (mostly on reader threads) takes it alone. Waiters are served in the orde
 
 from __future__ import annotations
 
-import os
 import threading
 import time
-import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Optional, Union
@@ -23,6 +21,7 @@ from .errors import (
     SonioxTimeoutError,
     StateError,
 )
+from .forks import remember
 from .pool_allowance import Allowance
 from .protocol.tts import MAX_STREAMS, AudioChunk
 from .transport.deadline import Deadline, wait_for
@@ -110,7 +109,7 @@ class TtsPool:
             self._max_streams = min(self._max_streams, _at_least_one("max_streams", max_streams))
         self._now = now
         self._reset()
-        _pools.add(self)
+        remember(self)
 
     def _reset(self) -> None:
         # Guards all below. Never held across I/O.
@@ -121,6 +120,12 @@ class TtsPool:
         self._idle = threading.Condition(self._lock)  # notified when a stream ends
         self._closed = False
         self._allowance = Allowance(self._max_streams)
+
+    def _orphan(self) -> None:
+        """Be empty in a forked child: the connections are the parent's, its streams end there."""
+        closed = self._closed
+        self._reset()
+        self._closed = closed
 
     # -- facts -----------------------------------------------------------------------------------
 
@@ -365,17 +370,3 @@ def _close_aside(members: list[_Member]) -> None:
 
     if members:
         threading.Thread(target=close, name="soniox-pool-retire", daemon=True).start()
-
-
-_pools: weakref.WeakSet[TtsPool] = weakref.WeakSet()
-
-
-def _after_fork_in_child() -> None:
-    for pool in list(_pools):
-        closed = pool._closed
-        pool._reset()  # the connections are the parent's; its streams end there
-        pool._closed = closed
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)

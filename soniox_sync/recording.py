@@ -6,9 +6,7 @@ decisions in `protocol/recorder.py`.
 
 from __future__ import annotations
 
-import os
 import threading
-import weakref
 from typing import Any, Callable, Optional
 
 from .cancel import CancelToken
@@ -22,6 +20,7 @@ from .errors import (
     StateError,
     fresh,
 )
+from .forks import remember
 from .protocol.recorder_actions import Announce, RecorderSettings, RecordingState
 from .protocol.tokens import SttEvent
 from .recording_runtime import MakeSession, RecordingRuntime
@@ -112,7 +111,7 @@ class Recording(SttOutlet):
         # Set once, before and at the end
         self._forget_cancel: Optional[Callable[[], None]] = None
         self._error: Optional[BaseException] = None
-        _live.add(self)
+        remember(self)
 
     # -- facts -----------------------------------------------------------------------------------
 
@@ -275,16 +274,3 @@ class Recording(SttOutlet):
         if not was_over:
             self._error = error
             self._delivery.end(error)
-
-
-# Recordings of this process, for the child of a fork
-_live: weakref.WeakSet[Recording] = weakref.WeakSet()
-
-
-def _after_fork_in_child() -> None:
-    for recording in list(_live):
-        recording._orphan()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)

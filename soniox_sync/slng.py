@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Optional, Union
 from urllib.parse import quote
 
 from .cancel import CancelToken
-from .client import USER_AGENT, Realtime
+from .client import USER_AGENT
 from .config import (
     ApiKey,
     ResolvedConnectionConfig,
@@ -37,6 +37,7 @@ from .protocol.slng import (
     SLNG_STT_RT_V4,
     SLNG_TTS,
 )
+from .realtime import Realtime
 from .tls import TlsSettings, Verify
 
 if TYPE_CHECKING:

@@ -21,12 +21,13 @@ LAYERS: list[set[str]] = [
     {"config"},
     {"protocol"},
     {"transport"},
-    {"clock", "cancel", "tls"},
+    {"clock", "cancel", "tls", "forks"},
     {"delivery"},
+    {"heartbeat"},
     {"connection"},
     {"tts", "tts_line", "tts_stream", "stt", "stt_sending", "sources"},
     {"recording", "transcription", "speech", "pool", "transcript", "rest", "permissions"},
-    {"client", "host", "slng"},
+    {"client", "realtime", "host", "slng"},
     {"cli", "sandbox", "__main__"},
 ]
 _LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -506,7 +506,7 @@ def test_ping_goes_out_when_the_server_is_quiet(pinging: Pair) -> None:
 def heard(connection: Connection, line: RawLine, answer: bytes, clock: ManualClock) -> None:
     """Send a sign of life and wait until the reader has taken it in."""
     line.send(answer)
-    eventually(lambda: connection._heard == clock.now(), "the sign of life")
+    eventually(lambda: connection._heartbeat.heard == clock.now(), "the sign of life")
 
 
 def test_answered_pings_keep_the_line(pinging: Pair) -> None:

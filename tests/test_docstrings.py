@@ -21,7 +21,7 @@ from soniox_sync.rest.records import Record
 SUBMODULES = ("errors", "sources", "transcript", "audio", "sandbox", "rest")
 # classes that users meet as the value of something public
 MET = (
-    "client.Realtime",
+    "realtime.Realtime",
     "tts.TtsFactory",
     "stt_sending.SendHandle",
     "rest.tts.TtsApi",
@@ -130,7 +130,7 @@ def test_the_surface_is_found() -> None:
     assert {
         "soniox_sync.SttSession.send_audio",
         "soniox_sync.Recording.on",
-        "soniox_sync.client.Realtime.speak",
+        "soniox_sync.realtime.Realtime.speak",
         "soniox_sync.transcript.SegmentBuffer.add",
         "soniox_sync.rest.stt.SttApi.wait",
         "soniox_sync.resolve_api_key",

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import threading
 import weakref
 from collections.abc import Mapping
@@ -22,6 +21,7 @@ from ..cancel import CancelToken
 from ..config import ResolvedConnectionConfig
 from ..config._urls import is_loopback
 from ..errors import ConfigurationError, SonioxHttpError, StateError
+from ..forks import remember
 from ..tls import TlsSettings
 from ..transport.deadline import Deadline, wait_for
 from . import failures
@@ -80,10 +80,10 @@ class Http:
 
     def __init__(self, settings: HttpSettings) -> None:
         self._settings = settings
-        self._renew()
-        _alive.add(self)
+        self._orphan()
+        remember(self)
 
-    def _renew(self) -> None:
+    def _orphan(self) -> None:
         """Begin without connections: at the start, and in a forked child."""
         # Guards _session, _calls and _closed. Held while `requests` is imported, once. Leaf.
         self._lock = threading.Lock()
@@ -340,16 +340,3 @@ def _read_json(answer: Answer, read: Callable[[Any], T]) -> T:
 
 def _read_nothing(answer: Answer) -> None:
     answer.read_all(_MAX_ERROR)
-
-
-# the clients of this process, for the child of a fork; weak, so that none is kept alive
-_alive: weakref.WeakSet[Http] = weakref.WeakSet()
-
-
-def _after_fork_in_child() -> None:
-    for http in list(_alive):
-        http._renew()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
