@@ -94,6 +94,8 @@ class KeyRing:
         Raises `Problem`: 401 for a missing, unknown, expired, used-up or foreign key, 403
         without the permission, else the rule's own error.
         """
+        if not isinstance(key, (str, type(None))):  # it came in a message
+            raise bad_request("API key must be a string.")
         with self._lock:
             rule = self._rules.get(key or "")
             if rule is None and self._open and key and not key.startswith(_UNKNOWN):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 from urllib.parse import unquote
 
 from .problems import Problem, bad_request
+from .wire_json import read_json
 
 if TYPE_CHECKING:
     from .world import World
@@ -40,11 +41,13 @@ class Request:
     body: bytes
     key: Optional[str] = field(repr=False)
     request_id: str
+    # sleeps for seconds (None: for ever); True as soon as the connection is cut
+    wait_gone: Callable[[Optional[float]], bool]
 
     def json(self) -> dict[str, Any]:
         """Decode the body as a JSON object. Raises `Problem` 400."""
         try:
-            value = json.loads(self.body)
+            value = read_json(self.body)
         except ValueError:
             raise bad_request("Malformed JSON body.") from None
         if not isinstance(value, dict):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import logging
 import threading
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from .rest_ledger import Use
 from .routes import Handshake
 from .stt_config import read_start
 from .stt_worker import SttWorker, too_long
+from .wire_json import read_json
 from .world import World
 from .ws import WsPeer
 
@@ -311,6 +311,6 @@ _NOT_JSON = object()
 
 def _parse(text: str) -> Any:
     try:
-        return json.loads(text)
+        return read_json(text)
     except ValueError:
         return _NOT_JSON

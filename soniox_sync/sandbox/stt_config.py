@@ -151,6 +151,8 @@ def _check_context_parts(context: Mapping[str, Any]) -> None:
             and all(isinstance(row, dict) and all(f in row for f in fields) for row in rows)
         ):
             raise bad_request(f"Start request is malformed: context.{name}.")
+    if not isinstance(context.get("text"), (str, type(None))):
+        raise bad_request("Start request is malformed: context.text.")
     terms = context.get("terms")
     if terms is not None and not (
         isinstance(terms, list) and all(isinstance(term, str) for term in terms)
@@ -162,6 +164,8 @@ def _read_audio(message: Mapping[str, Any]) -> tuple[str, Optional[int], Optiona
     name = message.get("audio_format")
     if name is None:
         raise bad_request("Missing audio format.")
+    if not isinstance(name, str):
+        raise bad_request("Start request is malformed: audio_format must be a string.")
     rate, channels = message.get("sample_rate"), message.get("num_channels")
     if name in RAW_FORMATS:
         _check_raw(name, rate, channels)

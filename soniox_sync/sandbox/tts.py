@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Mapping
 from typing import Any, Optional
@@ -14,6 +13,7 @@ from .problems import Problem, bad_request
 from .routes import Handshake
 from .tts_config import check_lengths, read_config
 from .tts_stream import TtsStream
+from .wire_json import read_json
 from .world import World
 from .ws import WsPeer
 
@@ -74,7 +74,7 @@ class TtsService:
         """Take one message."""
         self._idle.touch()
         try:
-            value = json.loads(text)
+            value = read_json(text)
         except ValueError:
             self._peer.received({"malformed": len(text)}, len(text))
             self._fail_connection(bad_request("Invalid message format"), stream_id="")

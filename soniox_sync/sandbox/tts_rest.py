@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 from .encoders import Encoder, open_encoder
 from .limits import Limits
@@ -17,6 +16,8 @@ from .tts_config import TtsConfig, read_config, text_too_long
 from .world import World
 
 __all__ = ["generate_speech"]
+
+WaitGone = Callable[[Optional[float]], bool]
 
 
 def generate_speech(world: World, request: Request) -> Answer:
@@ -35,7 +36,7 @@ def generate_speech(world: World, request: Request) -> Answer:
         end()
 
     try:
-        audio = _speak(world, config, text, use, release)
+        audio = _speak(world, config, text, use, release, request.wait_gone)
         # the first piece before the status: what fails at once is still an error response
         first = next(audio)
     except BaseException:
@@ -58,7 +59,12 @@ def _read_text(body: dict[str, Any], limits: Limits) -> str:
 
 
 def _speak(
-    world: World, config: TtsConfig, text: str, use: Use, release: Callable[[], None]
+    world: World,
+    config: TtsConfig,
+    text: str,
+    use: Use,
+    release: Callable[[], None],
+    wait_gone: WaitGone,
 ) -> Iterator[bytes]:
     """Yield encoded audio at the sandbox's pace; cut silently at the limit of a stream."""
     limits = world.limits
@@ -70,24 +76,26 @@ def _speak(
         limit_sec=limits.tts_max_audio_sec,
     )
     try:
-        yield from _paced(narrator.say(text), encoder, limits)
+        yield from _paced(narrator.say(text), encoder, limits, wait_gone)
         yield encoder.finish()
         use.done(output_audio_ms=round(narrator.audio_sec * 1000), input_chars=len(text))
     finally:
         release()
 
 
-def _paced(frames: Iterator[Frame], encoder: Encoder, limits: Limits) -> Iterator[bytes]:
-    # an event nobody sets: a sleep that has its end in seconds only
-    sleep = threading.Event().wait
-    if limits.tts_first_audio_delay_sec:
-        sleep(limits.tts_first_audio_delay_sec)
+def _paced(
+    frames: Iterator[Frame], encoder: Encoder, limits: Limits, wait_gone: WaitGone
+) -> Iterator[bytes]:
+    """Yield audio no faster than the sandbox's pace, until the client or the sandbox is gone."""
+    delay = limits.tts_first_audio_delay_sec
+    if delay and wait_gone(delay):
+        return
     due = 0.0
     for frame in frames:
         now = time.monotonic()
         if limits.tts_pace is not None:
-            if due > now:
-                sleep(due - now)
+            if due > now and wait_gone(due - now):
+                return
             due = max(due, now) + frame.sec / limits.tts_pace
         data = encoder.feed(frame.pcm)
         if data:

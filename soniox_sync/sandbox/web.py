@@ -182,6 +182,7 @@ class Exchange(BaseHTTPRequestHandler):
                 body,
                 _bearer(self.headers.get("Authorization")),
                 request_id,
+                self._link.wait_gone,
             )
             return handler(self._world, request)
         except Problem as problem:

@@ -198,6 +198,10 @@ class WsPeer:
             self._receive_all(service)
         except PeerGone as gone:
             self._event("end", reason=str(gone))
+        except Exception:  # the client deserves a word on it, too
+            log.exception("sandbox connection %d failed", self.number)
+            failure = Problem("internal_error", "The sandbox failed; see its log.")
+            service.inject_problem(failure, None, True)
         finally:
             self._finish(service)
 
