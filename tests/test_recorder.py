@@ -73,8 +73,8 @@ def test_random_faults_lose_and_double_no_word(block: int) -> None:
 
 
 @pytest.mark.parametrize("block", range(4))
-def test_random_faults_lose_no_translation(block: int) -> None:
-    """Random faults deliver every original exactly once and every translation at least once."""
+def test_random_faults_lose_and_double_no_translation(block: int) -> None:
+    """Random faults deliver every original exactly once, and its translation, too, in order."""
     for seed in range(block * SEEDS // 20, (block + 1) * SEEDS // 20):
         rng = random.Random(seed)
         world = World(
@@ -83,11 +83,23 @@ def test_random_faults_lose_no_translation(block: int) -> None:
         try:
             world.run()
             world.check_whole()
-            translated = set("".join(world.translations).split())
-            missing = {word.upper() for word in world.words()} - translated
-            assert not missing, f"never translated: {sorted(missing)}"
+            check_translations(world)
         except AssertionError as error:
             raise AssertionError(f"seed {seed}: {error}") from error
+
+
+def check_translations(world: World) -> None:
+    """Check that all words were translated, and once.
+
+    A session that was replaced in the middle of a word translates the half it heard, and no words
+    tell that from what it owed: behind such a half some may come twice, but none may be missing.
+    """
+    expected = [word.upper() for word in world.words()]
+    translated = "".join(world.translations).split()
+    if any("~" in word for word in translated):
+        assert set(expected) <= set(translated)
+    else:
+        assert translated == expected
 
 
 def test_ten_hours_are_whole_in_bounded_memory() -> None:

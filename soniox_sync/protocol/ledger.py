@@ -8,8 +8,10 @@ where audio must be heard again if the present session is lost. No I/O, no clock
 from __future__ import annotations
 
 from collections import deque
-from typing import Optional
+from collections.abc import Mapping
+from typing import Any, Optional
 
+from .echo import Echo
 from .tokens import Result, Token
 
 # A word in progress is not known to the server before it is spoken, so audio that is final by its
@@ -36,6 +38,10 @@ class _Seam:
     def begin(self, *, mid_word: bool) -> None:
         """Note that another session goes on here, perhaps inside a word."""
         self._open = bool(self._last) and not mid_word
+
+    def close(self) -> None:
+        """Note that what comes is not the first of its session."""
+        self._open = False
 
     def mend(self, text: str) -> str:
         """Give `text` as it follows what was delivered before the seam."""
@@ -67,6 +73,7 @@ class Ledger:
         self._heard_final_ms = 0  # what the present session counts as final
         # the last final original token, and the word it belongs to
         self._last_end_ms: Optional[int] = None
+        self._known_ms = 0  # how far any session made originals final, delivered or not
         self._last_text = ""
         self._word_start_ms = 0
         self._word_text = ""
@@ -81,6 +88,7 @@ class Ledger:
         # (start, end) of originals that may still get a translation, oldest first
         self._owed: deque[tuple[int, int]] = deque()
         self._translated_last = False
+        self._echo = Echo()
         self.original_ms_since_translation = 0  # for the watchdog
 
     def begin(self, offset_ms: int) -> None:
@@ -94,6 +102,7 @@ class Ledger:
         self._seam_text = self._word_text if self._seam_open else ""
         self._speech.begin(mid_word=self._seam_open)
         self._translation.begin(mid_word=False)
+        self._echo.begin(offset_ms)
         self._pending_start_ms = None
         self._mid_word = False
         self.original_ms_since_translation = 0
@@ -155,8 +164,7 @@ class Ledger:
             self._heard_final_ms, result.final_audio_proc_ms + self._offset_ms
         )
         for token in result.tokens:
-            moved = self._move(token)
-            if moved is not None:
+            for moved in self._new(token):
                 translated = moved.is_translation
                 if not mended[translated]:
                     mended[translated] = True
@@ -166,15 +174,47 @@ class Ledger:
         self._shows_guess = any(not token.is_final for token in kept)
         return self.counted(kept, result)
 
+    def _new(self, token: Token) -> list[Token]:
+        """Give what of a token no earlier session delivered, on the recording's clock."""
+        moved = self._move(token)
+        if moved is None:
+            return []
+        return self._told_once(moved) if moved.is_translation else [moved]
+
+    def _told_once(self, moved: Token) -> list[Token]:
+        """Give a translation, or those held back till now, unless it repeats an earlier session."""
+        if not self._echo.listens:
+            return [moved]
+        if not moved.is_final:
+            return []  # a guess at what may be known already
+        self._note_translating()
+        new = self._echo.sift(moved)
+        if self._echo.repeated:
+            self._translation.close()  # what follows a repetition has its own space
+        return new
+
     def _seam_of(self, token: Token) -> _Seam:
         return self._translation if token.is_translation else self._speech
 
     def accept_late(self, result: Result) -> Result:
         """Take from a session that was replaced what only it can give: final translations."""
-        kept = [self._shift(t) for t in result.tokens if t.is_final and t.is_translation]
+        kept: list[Token] = []
+        for token in map(self._shift, result.tokens):
+            if token.is_final and token.is_translation:
+                kept += self._told_once(token)
+            elif token.is_final and token.end_ms is not None:
+                # its successor says this word, and later the translation that follows here, too
+                self._known_ms = max(self._known_ms, token.end_ms)
+        return self._late(kept, result.raw)
+
+    def rest(self) -> Result:
+        """Take what was held back of a session that says no more, and is not heard again."""
+        return self._late(self._echo.rest(), {})
+
+    def _late(self, kept: list[Token], raw: Mapping[str, Any]) -> Result:
         for token in kept:
             self._note(token)
-        return Result(kept, self.final_ms, self.total_ms, False, result.raw)
+        return Result(kept, self.final_ms, self.total_ms, False, raw)
 
     def counted(self, tokens: list[Token], result: Result) -> Result:
         """Build a result whose counters never go back."""
@@ -227,8 +267,8 @@ class Ledger:
             self._seam_of(token).note(token.text)
         if token.is_translation:
             if token.is_final:
-                self._translated_last = True
-                self.original_ms_since_translation = 0
+                self._note_translating()
+                self._echo.told(token, self._known_ms)
             return
         if token.start_ms is None:
             return
@@ -246,10 +286,15 @@ class Ledger:
         self._seam_open = False
         self._last_text = token.text
         self._last_end_ms = max(self.last_end_ms, end)
+        self._known_ms = max(self._known_ms, end)
         if token.translation_status == "original":
-            self._owed.append((token.start_ms, end))
+            self._owed.append((self._word_start_ms, end))
             self._translated_last = False
             self.original_ms_since_translation += max(0, end - token.start_ms)
+
+    def _note_translating(self) -> None:
+        self._translated_last = True
+        self.original_ms_since_translation = 0
 
     def _settle(self) -> None:
         """Forget originals that are translated by now, or never will be."""
@@ -259,8 +304,9 @@ class Ledger:
             age = now - owed[0][1]
             translated = self._translated_last and (age > _TRANSLATION_LAG_MS or quiet)
             if not translated and age <= _TRANSLATION_LOST_MS:
-                return
+                break
             owed.popleft()
+        self._echo.forget(owed[0][0] if owed else self.last_end_ms - _LONGEST_WORD_MS)
 
 
 def _joins(before: str, after: str) -> bool:

@@ -64,6 +64,7 @@ class Recorder:
         self._rotation = Rotation(settings.rotate_after_sec)
         self._drain_until: Optional[float] = None
         self._resume_from_ms: Optional[int] = None  # where the next session begins to hear
+        self._loss: Optional[BaseException] = None  # of the session before
         self._lost_reported_ms = 0
         self._recycled_at: Optional[float] = None
         # what the user asked for
@@ -159,6 +160,10 @@ class Recorder:
         """End at once because of `error`."""
         if self._outcome is None:
             self._finish(error)
+
+    def restart_failed(self, error: BaseException) -> None:
+        """End because the source cannot begin its container anew: the loss is what to tell."""
+        self.fail(error if self._loss is None else _not_replayable(self._loss))
 
     def pause(self) -> None:
         """Take no audio for a while; what was said so far is made final."""
@@ -317,9 +322,11 @@ class Recorder:
         self._drain_until = None
         if self._head is not None and self._current not in (None, self._head):
             assert self._current is not None
+            self._tell_result(self._ledger.rest())
             self._begin(self._current)
 
     def _complete(self) -> None:
+        self._tell_result(self._ledger.rest())
         result = Result((), self._ledger.final_ms, self._ledger.total_ms, True)
         if self._source_error is None:
             self.notices.append(("event", SttEvent("finished", result)))
@@ -358,7 +365,10 @@ class Recorder:
         if not free and not self._retry.allows(error):
             self._finish(error)
             return
-        if not self._uplink.can_replay and not (self._settings.can_restart or self._is_unsent()):
+        self._loss = error
+        # a source that has ended cannot begin its container anew
+        can_restart = self._settings.can_restart and not self._stopping
+        if not self._uplink.can_replay and not (can_restart or self._is_unsent()):
             self._finish(_not_replayable(error))
             return
         self._withdraw_guess()
@@ -397,9 +407,8 @@ class Recorder:
         if self._outcome is not None or not self._retry.awaits_answer:
             return
         if prevented:
-            self._finish(
-                SonioxConnectionError("the connection was lost, and a handler forbade reconnecting")
-            )
+            assert self._loss is not None  # it was announced
+            self._finish(self._loss)
             return
         self._retry.answered(now)
 
