@@ -308,6 +308,24 @@ def test_audio_beyond_the_window_is_counted_as_lost() -> None:
     assert hand.told("event")[-1].result.tokens[0].start_ms == 3500
 
 
+def test_lost_audio_is_counted_once() -> None:
+    """Audio that went is counted once, though each new session would begin before it."""
+    hand = Hand(auto_reconnect=True, replay_window_sec=1.0, catch_up_speed=None)
+    first = hand.open()
+    for _ in range(6):
+        hand.capture(1000)
+    hand.lose(first)  # nothing was final: the first five seconds are gone
+    assert hand.recorder.lost_ms == 5000
+    hand.now += 60
+    second = hand.open()
+    hand.capture(1000)
+    hand.lose(second)  # and of what this one heard, the sixth
+    hand.now += 60
+    assert hand.recorder.lost_ms == 6000
+    hand.open()
+    assert sum(facts["lost_ms"] for facts in hand.told("reconnected")) == 6000
+
+
 def test_a_pause_is_not_part_of_the_recording() -> None:
     """Audio captured while paused is left out; what came before is made final."""
     hand = Hand()
@@ -464,6 +482,44 @@ def test_too_many_pieces_of_a_container_fail_loudly() -> None:
     while not isinstance(done, Done):
         done = hand.go()
     assert isinstance(done.error, BufferOverflowError)
+
+
+@pytest.mark.parametrize("ask", ["finalize", "pause"])
+def test_a_finalize_lost_with_its_session_is_asked_again(ask: str) -> None:
+    """What was to become final is asked of the next session, once it has heard the audio again."""
+    hand = Hand(auto_reconnect=True)
+    first = hand.open()
+    hand.capture(1000)
+    getattr(hand.recorder, ask)()
+    hand.go()
+    hand.lose(first)
+    second = hand.open()
+    assert hand.done.count(Finalize(first)) == 1
+    assert hand.sent(second) == 1000
+    assert hand.done[-1] == Finalize(second)
+    hand.recorder.heard(second, SttEvent("finalized", Result((), 1000, 1000)), hand.now)
+    hand.lose(second)
+    hand.now += 60
+    third = hand.open()
+    assert hand.sent(third) > 0
+    assert Finalize(third) not in hand.done
+
+
+def test_a_finalize_lost_with_a_container_is_asked_of_the_next() -> None:
+    """A container that begins anew is finalised once something of it was sent."""
+    hand = Hand(container=True, auto_reconnect=True, can_restart=True)
+    first = hand.open()
+    hand.recorder.capture(b"header")
+    hand.recorder.finalize()
+    hand.go()
+    assert hand.done[-1] == Finalize(first)
+    hand.lose(first)
+    second = hand.open()
+    assert Finalize(second) not in hand.done
+    hand.recorder.container_restarted()
+    hand.recorder.capture(b"header")
+    hand.go()
+    assert hand.done[-1] == Finalize(second)
 
 
 def test_the_watchdog_replaces_a_session_that_stopped_translating() -> None:

@@ -68,7 +68,8 @@ class Recorder:
         self._lost_reported_ms = 0
         self._recycled_at: Optional[float] = None
         # what the user asked for
-        self._finalize_at: Optional[int] = None
+        self._finalize_at: Optional[int] = None  # when the audio up to here was sent
+        self._finalize_asked: Optional[int] = None  # sent for the audio up to here, unanswered
         self._stopping = False
         self._paused = False
         self._source_error: Optional[BaseException] = None
@@ -265,6 +266,8 @@ class Recorder:
             if result.tokens or had_guess or not event.result.tokens:
                 self.notices.append(("event", SttEvent("result", result)))
             return
+        if event.kind == "finalized":
+            self._finalize_asked = None
         if event.kind == "endpoint":
             heard_before = not self._spoke_since_endpoint and ledger.session > 0
             self._spoke_since_endpoint = False
@@ -362,6 +365,7 @@ class Recorder:
             self._current.line = Line.OVER
         self._current = self._head = None
         self._end_sent = False
+        self._ask_again_to_finalize()
         if not free and not self._retry.allows(error):
             self._finish(error)
             return
@@ -385,6 +389,13 @@ class Recorder:
             self._rotation.take()
             self._current = standby
             self._take_over(standby)
+
+    def _ask_again_to_finalize(self) -> None:
+        """Have the next session answer what this one did not."""
+        asked, self._finalize_asked = self._finalize_asked, None
+        if asked is not None and self._finalize_at is None:
+            # a container is not heard again: at the first piece of the new one
+            self._finalize_at = asked if self._uplink.can_replay else self._uplink.end + 1
 
     def _is_unsent(self) -> bool:
         return self._uplink.cursor == 0
@@ -476,6 +487,7 @@ class Recorder:
         if self._finalize_at is not None and self._uplink.cursor >= self._finalize_at:
             asked, self._finalize_at = self._finalize_at, None
             if asked:
+                self._finalize_asked = asked
                 return Finalize(current.number)
         piece, seconds = self._uplink.piece(now)
         if piece:
@@ -524,6 +536,7 @@ class Recorder:
         new.offset_ms = self._uplink.rewind(self._ledger.resume_ms(with_translations=False))
         self._withdraw_guess()
         old.line = Line.ENDING
+        self._ask_again_to_finalize()
         self._current = new
         self._rotation.take()
         self._drain_until = now + _DRAIN_SEC

@@ -23,12 +23,39 @@ __all__ = [
     "SLNG_STT_RT_V3",
     "SLNG_STT_RT_V4",
     "SLNG_TTS",
+    "holds_error",
+    "model_of_speech",
     "open_envelope",
     "read_error",
 ]
 
-# the gateway's slug -> the number the service would use
-_STATUS = {"auth_error": 401, "unauthorized": 401, "forbidden": 403, "rate_limit_exceeded": 429}
+# word -> the number that the service would use: the gateway's own words, then the service's, which
+# may come through without their number (PROTOCOL 5.10)
+_STATUS = {
+    "auth_error": 401,
+    "unauthorized": 401,
+    "forbidden": 403,
+    "rate_limit_exceeded": 429,
+    "invalid_request": 400,
+    "model_not_available": 400,
+    "invalid_stream_state": 400,
+    "max_concurrent_streams_reached": 400,
+    "unauthenticated": 401,
+    "organization_balance_exhausted": 402,
+    "organization_monthly_budget_exhausted": 402,
+    "project_monthly_budget_exhausted": 402,
+    "permission_denied": 403,
+    "temp_api_key_session_expired": 403,
+    "request_timeout": 408,
+    "max_duration_reached": 413,
+    "max_audio_duration_reached": 413,
+    "limit_exceeded": 429,
+    "max_concurrent_connections_reached": 429,
+    "internal_error": 500,
+    "service_unavailable": 503,
+}
+_ERROR_FIELDS = ("error_code", "error_type", "error_message", "error")
+_NOTHING: tuple[Any, ...] = (None, "", {}, False)
 _ADVICE = {
     "auth_error": "check the gateway's key (api_key=, SLNG_API_KEY)",
     "unauthorized": "check the gateway's key (api_key=, SLNG_API_KEY)",
@@ -51,21 +78,31 @@ def open_envelope(frame: Frame) -> tuple[str, Frame]:
     for nest in ("data", "error"):
         inner = frame.get(nest)
         if isinstance(inner, dict):
-            frame = {**{name: frame[name] for name in frame if name != nest}, **inner}
+            kind = inner.get("type") if kind is None else kind
+            frame = {**{name: frame[name] for name in frame if name != "data"}, **inner}
     return (kind.lower() if isinstance(kind, str) else ""), frame
 
 
+def holds_error(kind: str, frame: Frame) -> bool:
+    """Tell whether an opened frame reports an error, of whatever type it calls itself."""
+    return kind == "error" or any(frame.get(name) not in _NOTHING for name in _ERROR_FIELDS)
+
+
 def read_error(frame: Frame) -> Frame:
-    """Turn an error of the gateway (`code` a word) or the service (a number) into a native one."""
-    code, slug = frame.get("error_code"), frame.get("error_type")
-    told = frame.get("code")
-    if isinstance(told, str) and not told.isdigit():
-        slug = slug or told
-    elif code is None:
-        code = told
+    """Turn an error of the gateway (its code a word) or the service (a number) into a native one.
+
+    The fields of the gateway's frame stay, for `error.raw`.
+    """
+    code, slug = None, frame.get("error_type")
+    for told in (frame.get("error_code"), frame.get("code")):
+        if isinstance(told, str) and not told.isdigit():
+            slug = slug or told
+        elif code is None:
+            code = told
     known = slug if isinstance(slug, str) else ""
-    said = frame.get("error_message") or frame.get("message")
-    text = said if isinstance(said, str) else "the gateway reported an error without a message"
+    said = [frame.get(name) for name in ("error_message", "message", "error")]
+    texts = [text for text in said if isinstance(text, str) and text.strip(". ")]
+    text = texts[0] if texts else "the gateway reported an error without a message"
     if known in _ADVICE:
         text = f"{text.rstrip('. ')}: {_ADVICE[known]}"
     return {
@@ -79,26 +116,33 @@ def read_error(frame: Frame) -> Frame:
 # -- speech (PROTOCOL 8.2) ------------------------------------------------------------------------
 
 
+def model_of_speech(model: str) -> str:
+    """Give the service's name of a speech model that may be named as the gateway's route is."""
+    bare = model[len("soniox/") :] if model.startswith("soniox/") else model
+    return bare.replace(":", "-")
+
+
+def _init(wire: Wire) -> str:
+    return encode({"type": "init", **wire, "model": model_of_speech(wire["model"])})
+
+
 def _speech_text(stream_id: str, text: str, end: bool) -> str:
     return encode({"type": "text", "stream_id": stream_id, "text": text, "text_end": end})
 
 
 def _read_speech(frame: Frame) -> Optional[Frame]:
     kind, frame = open_envelope(frame)
-    if kind == "error":
-        return read_error(frame)
-    if kind == "audio_end":
-        return {**frame, "audio_end": True}
-    if kind == "terminated":
-        return {**frame, "terminated": True}
-    if kind == "audio_chunk" and "audio" not in frame and isinstance(frame.get("data"), str):
-        return {**frame, "audio": frame["data"]}
-    return frame  # what it does not know (`ready`, ...) holds nothing that a stream could use
+    if kind in ("audio_end", "terminated"):
+        frame = {**frame, kind: True}
+    elif kind == "audio_chunk" and "audio" not in frame and isinstance(frame.get("data"), str):
+        frame = {**frame, "audio": frame["data"]}
+    # what it does not know (`ready`, ...) holds nothing that a stream could use
+    return read_error(frame) if holds_error(kind, frame) else frame
 
 
 SLNG_TTS = TtsDialect(
     name="slng",
-    config=lambda wire: encode({"type": "init", **wire}),
+    config=_init,
     text=_speech_text,
     cancel=lambda stream_id: encode({"type": "clear", "stream_id": stream_id, "cancel": True}),
     keep_alive=None,  # none is documented on this route, and an unknown message may end it
@@ -110,12 +154,12 @@ SLNG_TTS = TtsDialect(
 
 
 def _read_passed(frame: Frame) -> Optional[Frame]:
-    if "type" not in frame:
-        return frame
-    kind, frame = open_envelope(frame)
-    if kind == "error":
-        return {"tokens": [], **read_error(frame)}
-    return frame if "tokens" in frame else None
+    kind, opened = open_envelope(frame)
+    if holds_error(kind, opened):
+        return {"tokens": [], **read_error(opened)}
+    if not kind or "tokens" in opened or opened.get("finished") is True:
+        return opened
+    return None  # `ready` and whatever else the gateway may say of its own
 
 
 SLNG_STT_RT_V4 = SttDialect(
@@ -160,7 +204,7 @@ def _refuse(wire: Wire, route: str, more: tuple[str, ...] = ()) -> None:
     """Raise `ConfigurationError` for what a route has no words for: dropped, it would be missed."""
     unsaid = [name for name in (*_UNSAID, *more) if wire.get(name)]
     if (wire.get("num_channels") or 1) != 1:
-        unsaid.append("num_channels")
+        unsaid.append(f"num_channels={wire['num_channels']}")
     if unsaid:
         raise ConfigurationError(
             f"the gateway's {route} does not take {', '.join(unsaid)}: leave that out, or use "
@@ -223,11 +267,9 @@ def _audio(data: bytes) -> str:
 
 def _read_typed(frame: Frame) -> Optional[Frame]:
     kind, frame = open_envelope(frame)
-    if kind == "ready":
-        return {"ready": True}
-    if kind == "error":
+    if holds_error(kind, frame):
         return {"tokens": [], **read_error(frame)}
-    return read_transcripts(kind, frame)
+    return {"ready": True} if kind == "ready" else read_transcripts(kind, frame)
 
 
 SLNG_STT_RT_V3 = SttDialect(

@@ -26,6 +26,7 @@ class SttReceiver:
         self.error: Optional[RealtimeError] = None  # what the server's error frame said
         self.finished = False
         self.ready = not dialect.ready_first
+        self._guessing = False  # words were told that no final ones have replaced yet
 
     def receive(self, payload: bytes) -> list[SttEvent]:
         """Give the events of one message; sets `error` or `finished` when it was the last.
@@ -39,6 +40,8 @@ class SttReceiver:
             self.ready = True
             return []
         events = self._read_tokens(frame, payload)
+        if self._dialect.ends_by_closing and events and events[-1].kind == "result":
+            self._guessing = not all(token.is_final for token in events[-1].result.tokens)
         self.error = find_error(frame)
         if self.error is None and frame.get("finished") is True:
             events.append(self._finished(frame))
@@ -49,10 +52,11 @@ class SttReceiver:
     def closed(self, code: Optional[int]) -> Optional[SttEvent]:
         """Give the last event when closing with `code`, after our end of audio, is the whole end.
 
-        So it is where the dialect knows no last response; elsewhere, and for any other code, a
-        closed line is a lost one: `None`.
+        So it is where the dialect knows no last response; elsewhere, for any other code, and
+        while words wait to become final, a closed line is a lost one: `None`.
         """
         well = self._dialect.ends_by_closing and code == 1000 and self.error is None
+        well = well and not self._guessing
         return self._finished({}) if well and not self.finished else None
 
     def _finished(self, frame: Mapping[str, Any]) -> SttEvent:

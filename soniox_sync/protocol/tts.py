@@ -236,8 +236,8 @@ class TtsStreams:
             return None  # it speaks of an earlier stream of this name (PROTOCOL 3.3.6)
         whose = f"stream {record.stream_id!r}"
         chunk = frame.chunk if record.phase.wants_audio else None
-        if chunk is not None and chunk.audio_end:
-            record.audio_ended = True
+        if chunk is not None and (chunk.audio_end or chunk.weight):
+            record.audio_ended = chunk.audio_end  # with more audio behind it, it was not the end
         if frame.error is not None:
             if record.phase.is_open:
                 record.error = frame.error

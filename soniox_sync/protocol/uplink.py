@@ -15,6 +15,29 @@ from .replay import ContainerBuffer, Pacer, ReplayBuffer
 _LARGEST_PIECE_SEC = 0.25
 
 
+class _Lost:
+    """Adds up audio that had to go, each millisecond once, however often it is found missing."""
+
+    def __init__(self) -> None:
+        self.ms = 0
+        self._spans: list[tuple[int, int]] = []  # disjoint, in order
+
+    def add(self, begin_ms: int, end_ms: int) -> None:
+        """Count what lies between two moments."""
+        if end_ms <= begin_ms:
+            return
+        later = []
+        while self._spans and self._spans[-1][1] >= begin_ms:
+            begin, end = self._spans.pop()
+            if begin > end_ms:
+                later.append((begin, end))
+            else:
+                self.ms -= end - begin
+                begin_ms, end_ms = min(begin, begin_ms), max(end, end_ms)
+        self.ms += end_ms - begin_ms
+        self._spans += [(begin_ms, end_ms), *reversed(later)]
+
+
 class Uplink:
     """Holds the audio of one recording. Not thread-safe."""
 
@@ -29,7 +52,8 @@ class Uplink:
         self.cursor = 0  # the next byte to send
         self._sent_to = 0  # the furthest byte ever sent
         self._mark = (0, 0)  # a position and its exact moment, where the last rewind() led
-        self.lost_ms = 0
+        self._lost = _Lost()
+        self._lost_of_containers_ms = 0
 
     def know(self, audio: Optional[RawAudio]) -> None:
         """Learn what is captured: headerless audio, or (`None`) some container format."""
@@ -53,6 +77,11 @@ class Uplink:
         """Give how much audio is kept in memory."""
         kept = self._buffer or self._container
         return 0 if kept is None else kept.held_bytes
+
+    @property
+    def lost_ms(self) -> int:
+        """Give how much audio had to be given up."""
+        return self._lost.ms + self._lost_of_containers_ms
 
     @property
     def end(self) -> int:
@@ -85,7 +114,7 @@ class Uplink:
         buffer.append(data)
         if buffer.start <= self.cursor:
             return True
-        self.lost_ms += buffer.ms_at(buffer.start) - buffer.ms_at(self.cursor)
+        self._lost.add(buffer.ms_at(self.cursor), buffer.ms_at(buffer.start))
         self.cursor = buffer.start
         return False
 
@@ -144,7 +173,7 @@ class Uplink:
         position = buffer.position_at(moment_ms)
         if position < buffer.start:
             begin = buffer.ms_at(buffer.start)
-            self.lost_ms += max(0, begin - moment_ms)
+            self._lost.add(moment_ms, begin)
             moment_ms, position = begin, buffer.start
         self.cursor = min(position, buffer.end)
         self._mark = (self.cursor, moment_ms)
@@ -167,6 +196,6 @@ class Uplink:
     def restart_container(self, lost_ms: int) -> None:
         """Drop everything: a new container begins. `lost_ms` is what that costs."""
         assert self._container is not None
-        self.lost_ms += max(0, lost_ms)
+        self._lost_of_containers_ms += max(0, lost_ms)
         self._container.clear()
         self.cursor = self._container.start
