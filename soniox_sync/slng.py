@@ -36,6 +36,7 @@ from .protocol.slng import (
     SLNG_STT_RT_V3,
     SLNG_STT_RT_V4,
     SLNG_TTS,
+    model_of_speech,
 )
 from .realtime import Realtime
 from .tls import TlsSettings, Verify
@@ -77,12 +78,13 @@ class SlngClient:
     `tts_ws_url`: whole URLs for routes that this release cannot derive. Everything else is as in
     `SonioxClient`.
 
-    The transcription's `model` chooses the route. `"rt-v4"` (the default) and newer ones pass the
-    service's protocol through. `"rt-v3"` and `"unmute/NAME"` (the bridge) speak the gateway's own:
-    a final piece comes as one token without times unless the gateway tells them, `finalize()` is
-    not answered by a `"finalized"` event, and recordings cannot reconnect. The model of
-    `tts_defaults` (`"tts-rt-v1"` by default) chooses the route of all speech. Keepalives are not
-    sent on it: none are documented.
+    The transcription's `model` chooses the route, named as the gateway does or the service
+    (`"stt-rt-v4"`). `"rt-v4"` (the default) and newer ones pass the service's protocol through.
+    `"rt-v3"` and `"unmute/NAME"` (the bridge) speak the gateway's own: a final piece comes as one
+    token without times unless the gateway tells them, `finalize()` is not answered by a
+    `"finalized"` event, and recordings cannot reconnect. The model of `tts_defaults`
+    (`"tts-rt-v1"` by default) chooses the route of all speech. Keepalives are not sent on it: none
+    are documented.
 
     Raises `ConfigurationError` for anything that can be seen to be wrong now. Source: PROTOCOL 8.
     """
@@ -107,7 +109,7 @@ class SlngClient:
         ssl_context: Optional[ssl.SSLContext] = None,
     ) -> None:
         check_api_key_source(api_key, variable=ENV_SLNG_API_KEY)
-        check_api_key_source(provider_key, name=_PROVIDER_KEY)
+        check_api_key_source(provider_key, variable="", name=_PROVIDER_KEY)
         self._api_key = api_key
         self._environ = {k: v for k, v in os.environ.items() if k == ENV_SLNG_API_KEY}
         self._provider_key = provider_key
@@ -181,7 +183,7 @@ class SlngClient:
         headers += [f"{name}: {value}" for name, value in self._places if value is not None]
         secrets = [key]
         if self._provider_key is not None:
-            provider_key = resolve_api_key(self._provider_key, name=_PROVIDER_KEY)
+            provider_key = resolve_api_key(self._provider_key, variable="", name=_PROVIDER_KEY)
             headers.append(f"X-Slng-Provider-Key: {provider_key}")
             secrets.append(provider_key)
         return Target(
@@ -224,7 +226,7 @@ class SlngClient:
 
     def _recording_options(self, options: RecordingOptions, config: SttConfig) -> RecordingOptions:
         dialect = _transcription(config.model)[1]
-        dialect.start(config.to_wire())
+        dialect.start(_as_if_known(config).to_wire())
         if dialect.tells_times:
             return options
         if options.auto_reconnect:
@@ -236,20 +238,34 @@ class SlngClient:
         return replace(options, rotate_after_sec=None)  # that is a reconnect as well
 
 
+def _as_if_known(config: SttConfig) -> SttConfig:
+    """Leave out the question of the format while a source may still answer it."""
+    if config.audio_format != "auto":
+        return config
+    return config.replace(audio_format="pcm_s16le", sample_rate=16_000, num_channels=1)
+
+
+def tells_times(model: Optional[str]) -> bool:
+    """Tell whether the route of a transcription's model says up to where audio is final."""
+    return _transcription(model or DEFAULT_STT_MODEL)[1].tells_times
+
+
 def _transcription(model: str) -> tuple[str, SttDialect, str]:
     """Give path, dialect and the model's name on the wire."""
     name = DEFAULT_STT_MODEL if isinstance(model, Unchosen) else model
     if name.startswith(_BRIDGE_MODEL):
         behind = quote(name[len(_BRIDGE_MODEL) :], safe="/:")
         return f"{_BRIDGE_ROUTE}{behind}", SLNG_STT_BRIDGE, name
-    variant = name[len("stt-") :] if name.startswith("stt-") else name
+    variant = name
+    for prefix in ("soniox/", "speech-ai:", "stt-"):  # as the gateway names it, or the service
+        variant = variant[len(prefix) :] if variant.startswith(prefix) else variant
     path = f"{_STT_ROUTE}{quote(variant, safe='')}"
     return path, _DIALECTS.get(variant, SLNG_STT_PASSED), f"stt-{variant}"
 
 
 def _speech(model: str) -> str:
     """Give the route's name of a speech model: `tts-rt-v1` is `tts-rt:v1`."""
-    family, _, version = quote(model, safe="").rpartition("-")
+    family, _, version = quote(model_of_speech(model), safe="").rpartition("-")
     return f"{family}:{version}" if family else version
 
 
@@ -278,6 +294,8 @@ def _advice(status: Optional[int]) -> str:
             f"{ENV_SLNG_API_KEY}); your key of the service behind goes into 'X-Slng-Provider-Key' "
             "(provider_key=)"
         )
+    if status == 402:
+        return "check the balance of your account at the gateway"
     if status is None or status == 429 or status >= 500:
         return "try again later"
     return (

@@ -17,6 +17,7 @@ from .config import SttConfig, SttSessionOptions
 from .connection import Connection, LineEnd
 from .errors import (
     ConfigurationError,
+    ConnectTimeoutError,
     InputTypeError,
     SonioxConnectionError,
     SonioxError,
@@ -176,13 +177,16 @@ class SttSession(SttOutlet):
         """
         with self._lock:
             self._move(SttStep.CONNECT)
+        deadline = Deadline(self._options.connect_timeout_sec)
         try:
             self._connection.open(self._options.connect_timeout_sec, self._cancel)
             self._send(SttStep.OPENED, self._make_start)
+            self._heed_cancel()
             if not self._receiver.ready:
-                self._await_ready()
+                self._await_ready(deadline)
         except BaseException as error:
             self._end(SttStep.FAIL, error)
+            self._stop_timers()
             self._connection.close(0.0)
             raise
         self._keepalive = IdleTimer(
@@ -191,12 +195,14 @@ class SttSession(SttOutlet):
             lambda: self._last_audio,
             self._keep_alive_idle,
         )
-        if self._cancel is not None:
-            token = self._cancel
-            self._forget_cancel = token.on_cancel(lambda: self._end(SttStep.CANCEL, token.error()))
         if self._state.is_over:
             self._stop_timers()
         return self
+
+    def _heed_cancel(self) -> None:
+        token = self._cancel
+        if token is not None:
+            self._forget_cancel = token.on_cancel(lambda: self._end(SttStep.CANCEL, token.error()))
 
     def _make_start(self) -> Frames:
         wire = self._config.to_wire()
@@ -210,9 +216,13 @@ class SttSession(SttOutlet):
         self._events.emit("connected")
         return encode_frame(TEXT, self._dialect.start(wire).encode("utf-8"))
 
-    def _await_ready(self) -> None:
-        if not wait_for(self._ready, Deadline(self._options.connect_timeout_sec)):
-            raise SonioxTimeoutError("the gateway did not say that it is ready for audio")
+    def _await_ready(self, deadline: Deadline) -> None:
+        """Wait for the gateway's leave to send audio; raise what ended the session instead."""
+        if not wait_for(self._ready, deadline):
+            raise ConnectTimeoutError(
+                "the gateway did not say within the deadline that it is ready for audio: try "
+                "again, or raise connect_timeout_sec"
+            )
         self._raise_error()
 
     # -- sending ---------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from hypothesis import settings
 
 # a loaded machine is no failure; a failing example prints how to repeat it
 settings.register_profile("soniox", deadline=None, print_blob=True)
+settings.register_profile("thorough", settings.get_profile("soniox"), max_examples=2000)
 settings.load_profile("soniox")
 
 # what a thread or descriptor may take to go after the test; on a loaded machine it does take some

@@ -37,7 +37,8 @@ def resolve_api_key(
 
     `cfg` is a `str`, a callable returning one (called once per call of this function), a
     connection config (its `api_key` is taken), or `None` for `variable` in `environ` (default: the
-    process's). `name` is what an error calls the key. Blocks for as long as the callable does.
+    process's; `""` for a key that has no variable). `name` is what an error calls the key. Blocks
+    for as long as the callable does.
 
     Raises
         ConfigurationError: no key, an empty one, one with blanks or control characters inside,
@@ -100,7 +101,8 @@ def _source_of(cfg: Any) -> Any:
 
 
 def _where(name: str, variable: str) -> str:
-    return f"set {variable} or pass {name}=...; {_SANDBOX}"
+    place = f"set {variable} or " if variable else ""
+    return f"{place}pass {name}=...; {_SANDBOX}"
 
 
 def _called(source: Callable[[], Any], name: str) -> Any:

@@ -52,7 +52,7 @@ class SttSessionOptions(_Timed):
     closes first. `finish_timeout_sec`: how long `finish()` waits for the last tokens unless told
     otherwise. `ping_interval_sec` (`None` = off) and `ping_timeout_sec` (`None` = a missing pong
     is tolerated): a dead peer is noticed within their sum. `max_buffered_events`: more unread
-    events than that fail the session with `BufferOverflowError`. Immutable.
+    events than that fail the session with `BufferOverflowError`. Immutable. Source: PROTOCOL 2.4.
 
     Raises
         ConfigurationError: not positive or not finite. InputTypeError: not a number.

@@ -44,8 +44,9 @@ def _door(service: str, path: str, *parts: str) -> Doorkeeper:
     """Make the check of an upgrade: a key, and a zone in which the route is served."""
 
     def check(world: World, handshake: Handshake) -> Optional[Turndown]:
+        key = handshake.key if handshake.key_source == "header" else None
         try:
-            world.keys.check(handshake.key, service)
+            world.keys.check(key, service)
         except Problem as problem:
             return Turndown(problem.code, f"SLNG gateway: {problem.message}")
         wanted = _wanted(handshake)

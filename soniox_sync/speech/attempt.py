@@ -83,7 +83,8 @@ class Attempt:
         """Note what arrived. Reader only."""
         self.audio_bytes += chunk.weight
         self.marks += marks_of(chunk.timestamps)
-        self.is_complete = self.is_complete or chunk.audio_end
+        if chunk.audio_end or chunk.weight:
+            self.is_complete = chunk.audio_end
         progress = self._progress
         progress.audio_sec = self._audio_sec()
         progress.at = self._now()

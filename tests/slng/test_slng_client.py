@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from soniox_sync.errors import (
     ConfigurationError,
     InputTypeError,
     QuotaError,
+    RealtimeError,
     SonioxConnectionError,
 )
 from soniox_sync.stt import SttSession
@@ -59,6 +61,14 @@ def test_a_missing_key_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> No
         assert isinstance(error, ConfigurationError)
         assert "SLNG_API_KEY" in str(error)
         assert "sandbox" in str(error)
+
+
+def test_an_empty_provider_key_points_to_no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The provider's key comes from the argument alone: an error names no variable for it."""
+    monkeypatch.setenv("SONIOX_API_KEY", "snx-not-this-one")
+    with pytest.raises(ConfigurationError, match="pass provider_key=") as caught:
+        SlngClient(KEY, provider_key=" ")
+    assert "API_KEY" not in str(caught.value)
 
 
 @pytest.mark.parametrize("service", ["speech", "transcription"])
@@ -135,25 +145,50 @@ def test_what_is_wrong_is_told_at_once(
     assert KEY not in str(caught.value)
 
 
-REFUSALS = [
-    (401, AuthError, "Authorization: Bearer"),
+KEY_HEADER = "Authorization: Bearer"
+ZONE_HEADER = "X-World-Part-Override"
+# status, class, what to do
+REFUSALS: list[tuple[int, type[Exception], str]] = [
+    (401, AuthError, KEY_HEADER),
     (403, AuthError, "X-Slng-Provider-Key"),
-    (400, BadRequestError, "X-World-Part-Override"),
-    (404, Exception, "X-Region-Override"),
+    (400, BadRequestError, ZONE_HEADER),
+    (402, QuotaError, "balance"),
+    (404, RealtimeError, ZONE_HEADER),
+    (404, RealtimeError, "X-Region-Override"),
+    (426, RealtimeError, ZONE_HEADER),
     (429, QuotaError, "try again later"),
+    (500, SonioxConnectionError, "try again later"),
     (503, SonioxConnectionError, "try again later"),
 ]
-
-
-USES = {
-    "tts": lambda client: client.realtime.tts.multi_stream(),
-    "stt": lambda client: client.realtime.stt(**RAW),
+BODIES = {
+    "text": b"The gateway says no, for reason 17.",
+    "json message": b'{"message":"The gateway says no, for reason 17."}',
+    "json error": b'{"error":"The gateway says no, for reason 17."}',
+    "json nested": b'{"error":{"code":"denied","message":"The gateway says no, for reason 17."}}',
+    "json detail": b'{"detail":["The gateway says no, for reason 17."]}',
+    "not UTF-8": b"The gateway says no \xff, for reason 17.",
 }
 
 
-def refusal(status: int, body: bytes) -> bytes:
+USES: dict[str, Callable[[SlngClient], Any]] = {
+    "tts": lambda client: client.realtime.tts.multi_stream(),
+    "stt": lambda client: client.realtime.stt(**RAW),
+    "rt-v3": lambda client: client.realtime.stt(model="rt-v3", **RAW),
+}
+
+
+def refusal(status: int, body: bytes, kind: str = "text/plain") -> bytes:
     """Build the answer to an upgrade that is refused."""
-    return b"HTTP/1.1 %d No\r\nContent-Length: %d\r\n\r\n%b" % (status, len(body), body)
+    head = f"HTTP/1.1 {status} No\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+def refused(status: int, body: bytes, use: str) -> BaseException:
+    """Give what using a client raises whose every upgrade is refused."""
+    with RawPeer(answer=lambda line: refusal(status, body)) as peer:
+        error = raised_by(lambda: USES[use](client_for(peer)))
+        peer.line().close()
+    return error
 
 
 @pytest.mark.parametrize("use", USES)
@@ -162,15 +197,32 @@ def test_a_refused_upgrade_shows_the_gateway_s_text_and_the_header(
     status: int, kind: type[Exception], advice: str, use: str
 ) -> None:
     """The error of a refused upgrade holds the gateway's words, then which header to set."""
-    answer = refusal(status, b"The gateway says no, for reason 17.")
-    with RawPeer(answer=lambda line: answer) as peer:
-        error = raised_by(lambda: USES[use](client_for(peer)))
-        assert isinstance(error, kind)
-        assert "reason 17" in str(error)
-        assert f"HTTP {status}" in str(error)
-        assert advice in str(error)
-        assert "region's project" not in str(error)  # the service's own advice would lead astray
-        peer.line().close()
+    error = refused(status, BODIES["text"], use)
+    assert isinstance(error, kind)
+    assert "The gateway says no, for reason 17: " in str(error)
+    assert f"HTTP {status}" in str(error)
+    assert advice in str(error)
+    assert "region's project" not in str(error)  # the service's own advice would lead astray
+
+
+@pytest.mark.parametrize("status", [401, 404, 503])
+@pytest.mark.parametrize("body", BODIES)
+def test_a_refusal_s_words_are_shown_however_they_come(body: str, status: int) -> None:
+    """Text or JSON of any shape: the gateway's words are in the error, and the advice is."""
+    error = refused(status, BODIES[body], "tts")
+    assert isinstance(error, RealtimeError)
+    assert error.status_code == status
+    assert "for reason 17" in str(error)
+    assert {401: KEY_HEADER, 404: ZONE_HEADER, 503: "try again later"}[status] in str(error)
+
+
+@pytest.mark.parametrize("body", [b"", b"<html><body>Bad Gateway</body></html>", b"[1,2]"])
+def test_a_refusal_without_words_says_what_to_do_all_the_same(body: bytes) -> None:
+    """An empty or odd body leaves status and advice."""
+    error = refused(401, body, "stt")
+    assert isinstance(error, AuthError)
+    assert "HTTP 401" in str(error)
+    assert KEY_HEADER in str(error)
 
 
 def test_speak_raises_the_refusal_too() -> None:

@@ -76,6 +76,28 @@ def test_a_bad_key_is_refused_at_the_upgrade(sandbox: Sandbox, path: str) -> Non
     assert b"Incorrect API key" in (caught.value.response.body or b"")
 
 
+@pytest.mark.parametrize("path", [SPEECH, V3, V4, V5, BRIDGE])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Authorization": "some-key"},
+        {"Authorization": "Basic some-key"},
+        {"Sec-WebSocket-Protocol": "soniox-api-key, some-key"},
+        {"X-Slng-Provider-Key": "some-key"},
+    ],
+    ids=["none", "bare", "basic", "subprotocol", "provider"],
+)
+def test_the_key_travels_as_a_bearer_only(
+    sandbox: Sandbox, path: str, headers: dict[str, str]
+) -> None:
+    """No key, and a key anywhere else than in `Authorization: Bearer`, gets HTTP 401."""
+    with pytest.raises(InvalidStatus) as caught:
+        connect(sandbox.urls.slng + path, additional_headers=headers, compression=None)
+    assert caught.value.response.status_code == 401
+    assert b"some-key" not in (caught.value.response.body or b"")
+
+
 def test_speech_speaks_the_documented_messages(sandbox: Sandbox) -> None:
     """Audio chunks, the end of audio, `terminated`: all typed, the id may be used again."""
     with line(sandbox, SPEECH) as ws:

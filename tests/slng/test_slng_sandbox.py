@@ -142,6 +142,38 @@ def test_transcribe_keeps_a_transcript(sandbox: Sandbox, model: str) -> None:
     assert texts.strip() == SAID
 
 
+def wav(channels: int) -> bytes:
+    """Make a WAV of three seconds of silence."""
+    whole = io.BytesIO()
+    with wave.open(whole, "wb") as writer:
+        writer.setnchannels(channels)
+        writer.setsampwidth(2)
+        writer.setframerate(16000)
+        writer.writeframes(SECOND * 3 * channels)
+    return whole.getvalue()
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_wav_needs_no_words_about_its_format(sandbox: Sandbox, model: str) -> None:
+    """A WAV says itself what it holds, also on routes that want to be told."""
+    transcription = sandbox.slng_client().realtime.transcribe(
+        wav(1), pace=False, auto_reconnect=model not in TIMELESS, model=model
+    )
+    texts = "".join(t.text for event in transcription for t in event.result.final_tokens)
+    assert texts.strip() == SAID
+
+
+@pytest.mark.parametrize("model", TIMELESS)
+def test_two_channels_are_refused_where_only_one_can_be_said(sandbox: Sandbox, model: str) -> None:
+    """A stereo WAV on a route without a word for channels ends with ConfigurationError."""
+    realtime = sandbox.slng_client().realtime
+    transcription = realtime.transcribe(wav(2), pace=False, auto_reconnect=False, model=model)
+    error = drain(transcription)[-1]
+    assert isinstance(error, ConfigurationError)
+    assert "num_channels=2" in str(error)
+    assert sandbox.log.totals["stt.connections"] == 0
+
+
 def test_a_recording_survives_a_cut_line(sandbox: Sandbox) -> None:
     """Over rt-v4 a dropped connection costs no word and doubles none."""
     sandbox.hear_with(NumberedRecognizer())

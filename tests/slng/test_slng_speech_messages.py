@@ -8,7 +8,14 @@ import pytest
 from peers import RawPeer, drain
 from slng_talk import KEY, READY, VOICE, client_for, hears, says, speech_line
 
-from soniox_sync.errors import AuthError, BadRequestError, NetworkError, QuotaError, RealtimeError
+from soniox_sync.errors import (
+    AuthError,
+    BadRequestError,
+    NetworkError,
+    QuotaError,
+    RealtimeError,
+    SonioxConnectionError,
+)
 
 INIT = (
     '{"type":"init","stream_id":"s1","model":"tts-rt-v1","language":"en","voice":"Adrian",'
@@ -170,24 +177,83 @@ def test_a_long_chunk_is_taken_whole_nested_or_not(raw_peer: RawPeer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("frame", "said"),
+    "frame",
     [
-        ('{"type":"error","code":"auth_error","message":"Bad key."}', "Bad key"),
-        ('{"type":"Error","data":{"code":401,"message":"Bad key."}}', "Bad key"),
-        ('{"type":"error","error":{"code":"auth_error","message":"Bad key."}}', "Bad key"),
+        '{"type":"error","code":"auth_error","message":"Bad key."}',
+        '{"type":"error","error_code":"auth_error","error_message":"Bad key."}',
+        '{"type":"Error","data":{"code":401,"message":"Bad key."}}',
+        '{"type":"error","error":{"code":"auth_error","message":"Bad key."}}',
+        '{"error":{"code":"auth_error","message":"Bad key."}}',
+        '{"type":"fatal","error_code":401,"error_message":"Bad key."}',
     ],
 )
-def test_an_error_of_the_gateway_itself_fails_every_stream(
-    raw_peer: RawPeer, frame: str, said: str
-) -> None:
-    """An error without a stream, in the gateway's own words, is an AuthError for all streams."""
+def test_an_error_of_the_gateway_itself_fails_every_stream(raw_peer: RawPeer, frame: str) -> None:
+    """An error without a stream, in any spelling, is an AuthError for all streams."""
     with speech_line(raw_peer) as (connection, line):
         streams = [begin(connection, line, name) for name in ("s1", "s2")]
         says(line, frame)
         for stream in streams:
             (error,) = drain(stream)
             assert type(error) is AuthError
-            assert said in str(error)
+            assert "Bad key" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("frame", "kind"),
+    [
+        ('{"type":"error","code":429,"message":"Busy.","stream_id":"s1"}', QuotaError),
+        (
+            '{"type":"error","data":{"code":400,"message":"Busy.","stream_id":"s1"}}',
+            BadRequestError,
+        ),
+        ('{"type":"error","error":"Busy.","stream_id":"s1"}', RealtimeError),
+        (
+            '{"type":"terminated","error_code":503,"error_message":"Busy.","stream_id":"s1"}',
+            NetworkError,
+        ),
+    ],
+)
+def test_an_error_of_one_stream_spares_the_others(
+    raw_peer: RawPeer, frame: str, kind: type
+) -> None:
+    """An error that names its stream, in any spelling, fails that one; the other speaks on."""
+    with speech_line(raw_peer) as (connection, line):
+        first, second = (begin(connection, line, name) for name in ("s1", "s2"))
+        says(line, frame, TERMINATED, LAST.replace('"s1"', '"s2"'))
+        says(line, TERMINATED.replace('"s1"', '"s2"'))
+        (error,) = drain(first)
+        assert type(error) is kind
+        assert "Busy" in str(error)
+        assert second.read(5) == b"two"
+
+
+@pytest.mark.parametrize(
+    "frame",
+    ['{"type":"audio_chunk","audio":7,"stream_id":"s1"}', "not JSON", "[1]", '{"stream_id":17}'],
+)
+def test_garbage_is_a_connection_error(raw_peer: RawPeer, frame: str) -> None:
+    """What is no message at all fails the streams with SonioxConnectionError."""
+    with speech_line(raw_peer) as (connection, line):
+        stream = begin(connection, line)
+        says(line, ONE, frame)
+        heard = drain(stream)
+        assert heard[0] == b"one"
+        assert type(heard[1]) is SonioxConnectionError
+        assert heard[1].code == "protocol_error"
+
+
+def test_audio_behind_an_audio_end_was_not_the_end(raw_peer: RawPeer) -> None:
+    """A gateway may end the audio of a piece; a stream cut off in the next is not complete."""
+    ended = '{"type":"audio_end","duration":0.1,"stream_id":"s1"}'
+    with speech_line(raw_peer) as (connection, line):
+        whole, cut = (begin(connection, line, name) for name in ("s2", "s1"))
+        for frame in (ONE, ended, ONE, ended, TERMINATED):
+            says(line, frame.replace('"s1"', '"s2"'))
+        assert whole.read(5) == b"oneone"
+        says(line, ONE, ended, ONE, TERMINATED)
+        heard = drain(cut)
+        assert b"".join(heard[:-1]) == b"oneone"
+        assert isinstance(heard[-1], NetworkError)
 
 
 def test_a_wrong_provider_key_says_what_to_check(raw_peer: RawPeer) -> None:
@@ -222,3 +288,13 @@ def test_the_model_of_the_defaults_chooses_the_route(raw_peer: RawPeer) -> None:
                 "24000}", '24000,"speed":1.1,"style":"calm"}'
             )
             assert KEY not in hears(line)
+
+
+@pytest.mark.parametrize("model", ["tts-rt:v1", "soniox/tts-rt:v1"])
+def test_a_speech_model_may_be_named_as_its_route(raw_peer: RawPeer, model: str) -> None:
+    """The gateway's name of a model leads to its route; the init has the service's name."""
+    with speech_line(raw_peer, tts_defaults={"model": model}) as (connection, line):
+        assert line.request.path == "/v1/tts/soniox/tts-rt:v1"
+        begin(connection, line)
+        connection.stream(**VOICE, stream_id="s2", model=model).send_text("Hello.")
+        assert hears(line) == INIT.replace('"s1"', '"s2"')

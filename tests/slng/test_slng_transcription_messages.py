@@ -64,6 +64,24 @@ def test_rt_v4_byte_for_byte(raw_peer: RawPeer) -> None:
         assert events[-1].result.final_audio_proc_ms == 420
 
 
+def test_rt_v4_start_message_carries_every_option(raw_peer: RawPeer) -> None:
+    """All that the route documents goes into the config message, spelled as the service does."""
+    options = {
+        "language_hints": ["en", "de"],
+        "enable_speaker_diarization": True,
+        "enable_language_identification": True,
+        "enable_endpoint_detection": True,
+        "max_endpoint_delay_ms": 900,
+    }
+    with session_line(raw_peer, **options) as (_, _, start):
+        assert start == (
+            '{"type":"config","model":"stt-rt-v4","audio_format":"pcm_s16le","sample_rate":16000,'
+            '"num_channels":1,"language_hints":["en","de"],"enable_speaker_diarization":true,'
+            '"enable_language_identification":true,"enable_endpoint_detection":true,'
+            '"max_endpoint_delay_ms":900}'
+        )
+
+
 def test_rt_v4_needs_its_last_response(raw_peer: RawPeer) -> None:
     """A close without `finished` is a lost line there, however orderly."""
     with session_line(raw_peer) as (session, line, _):
@@ -94,9 +112,11 @@ def test_rt_v4_takes_errors_of_the_service_and_of_the_gateway(
         assert type(error) is kind
 
 
-@pytest.mark.parametrize("model", ["rt-v4", "stt-rt-v4", None])
+@pytest.mark.parametrize(
+    "model", ["rt-v4", "stt-rt-v4", "speech-ai:rt-v4", "soniox/speech-ai:rt-v4", None]
+)
 def test_models_are_named_by_route_or_by_service(raw_peer: RawPeer, model: Any) -> None:
-    """`rt-v4`, the service's `stt-rt-v4`, and no model at all lead to the same route."""
+    """The gateway's names, the service's, and no model at all lead to the same route."""
     with session_line(raw_peer, **({} if model is None else {"model": model})) as (
         session,
         line,

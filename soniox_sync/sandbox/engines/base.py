@@ -42,9 +42,9 @@ class Synthesizer(Protocol):
     ) -> Iterator[SpokenChunk]:
         """Yield the speech of `text` as it is made.
 
-        `sample_rate` is in Hz, `speed` a factor of the normal pace. The same arguments give the
-        same samples every time. Raises: ValueError for an unknown voice, language or rate, at the
-        call and not at the first chunk.
+        `sample_rate` is in Hz, `speed` a factor, 1.0 being the normal pace. The same arguments
+        give the same samples every time. Raises: ValueError for an unknown voice, language or
+        rate, at the call and not at the first chunk.
         """
 
 
