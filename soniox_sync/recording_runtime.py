@@ -11,7 +11,6 @@ being connected.
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from dataclasses import replace
 from typing import Any, Callable, Optional, Protocol
@@ -39,6 +38,7 @@ from .protocol.recorder_actions import (
 from .protocol.tokens import SttEvent
 from .sources.base import AudioSource, AudioSourceHandlers
 from .stt import SessionObserver, SttSession
+from .transport.deadline import slice_sec
 
 _log = logging.getLogger("soniox_sync")
 
@@ -46,8 +46,6 @@ MakeSession = Callable[[SttConfig, SessionObserver, CancelToken], SttSession]
 
 # a finite source is held back when this much audio waits to be sent; a pause costs no more memory
 _READ_AHEAD_SEC = 5.0
-# waits are cut into slices where Ctrl-C is seen only between them (Windows)
-_SLICE_SEC = 0.2 if os.name == "nt" else None
 
 
 class Listener(Protocol):
@@ -159,7 +157,7 @@ class RecordingRuntime:
         with self.news:
             if not self._is_live:
                 while self._must_wait():
-                    self.news.wait(_SLICE_SEC)
+                    self.news.wait(slice_sec())
             self._learn_format()
             try:
                 audio = self._intake.take(bytes(data))
@@ -213,8 +211,9 @@ class RecordingRuntime:
         try:
             self.ask_source("restart")
         except SonioxError as error:
+            _log.debug("! restarting the source: %s", error)
             with self.news:
-                self.recorder.fail(error)
+                self.recorder.restart_failed(error)
                 self._tell()
 
     def ask_source(self, name: str) -> None:

@@ -10,7 +10,7 @@ from typing import Callable, Optional, Union
 from .clock import Clock
 from .errors import InputTypeError, StateError
 from .protocol.dialects import SttDialect
-from .transport.deadline import Deadline, wait_for
+from .transport.deadline import Deadline, join_thread, wait_for
 from .transport.frames import BINARY, TEXT, encode_frame
 
 _log = logging.getLogger("soniox_sync")
@@ -91,5 +91,4 @@ class SendHandle:
 
         `timeout_sec`: how long, `None` without limit.
         """
-        self._thread.join(timeout_sec)
-        return self.done
+        return join_thread(self._thread, Deadline(timeout_sec))

@@ -105,7 +105,7 @@ class TtsLine:
                     raise SonioxTimeoutError(
                         f"no stream of this connection became free within {wait_sec:g} s"
                     )
-                # in slices: Windows sees Ctrl-C only between them
+                # in slices, as not every Ctrl-C ends a wait
                 self._changed.wait(deadline.at_most(0.2))
             if self._error is not None or self._ended:
                 raise self._dead()

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import _thread
 import queue
+import sys
 import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import Optional
 
 import pytest
 from peers import ManualClock, Task
 
 from soniox_sync.transport import deadline as module
-from soniox_sync.transport.deadline import Deadline, acquire, take_from, wait_for
+from soniox_sync.transport.deadline import (
+    Deadline,
+    acquire,
+    join_thread,
+    slice_sec,
+    take_from,
+    wait_for,
+)
 
 
 @pytest.fixture(params=["blocking", "sliced"])
 def slices(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run a test both as on Windows, which waits in slices, and as elsewhere."""
-    monkeypatch.setattr(module, "_SLICE_SEC", 0.01 if request.param == "sliced" else None)
+    """Run a test both as in the main thread, which waits in slices, and as elsewhere."""
+    monkeypatch.setattr(module, "slice_sec", lambda: 0.01 if request.param == "sliced" else None)
 
 
 def test_deadline_counts_down_once() -> None:
@@ -93,3 +105,66 @@ def test_acquire_gives_up_at_the_deadline() -> None:
     lock.release()
     assert taker.result() is True
     lock.release()
+
+
+def taken() -> threading.Lock:
+    """Make a lock that nobody will release."""
+    lock = threading.Lock()
+    lock.acquire()
+    return lock
+
+
+def is_in(frame: Optional[FrameType], file: str) -> bool:
+    """Tell whether a thread is inside code of `file`."""
+    while frame is not None and frame.f_code.co_filename != file:
+        frame = frame.f_back
+    return frame is not None
+
+
+@pytest.mark.parametrize(
+    "wait",
+    [
+        lambda: wait_for(threading.Event(), Deadline(60)),
+        lambda: take_from(queue.SimpleQueue(), Deadline(None)),
+        lambda: acquire(taken(), Deadline(60)),
+    ],
+    ids=["event", "queue", "lock"],
+)
+def test_an_interrupt_without_a_signal_ends_every_wait(
+    wait: Callable[[], object],
+) -> None:
+    """Ctrl-C of an IDE, which does not wake a lock, ends a wait of the main thread."""
+    main = threading.main_thread().ident
+    assert main is not None
+    pause, over = threading.Event(), threading.Event()
+
+    def interrupt() -> None:
+        while not over.is_set() and not is_in(sys._current_frames()[main], module.__file__):
+            pause.wait(0.005)
+        _thread.interrupt_main()
+
+    watcher = threading.Thread(target=interrupt)
+    watcher.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            wait()
+    finally:
+        over.set()
+        watcher.join()
+
+
+def test_only_the_main_thread_waits_in_slices() -> None:
+    """Other threads, in which no Ctrl-C is raised, sleep until there is something to do."""
+    assert slice_sec() is not None
+    assert Task(slice_sec).result() is None
+
+
+def test_joining_tells_whether_the_thread_ended(slices: None) -> None:
+    """A thread is waited for at most until the deadline."""
+    go = threading.Event()
+    thread = threading.Thread(target=go.wait)
+    thread.start()
+    assert not join_thread(thread, Deadline(0))
+    assert not join_thread(thread, Deadline(0.03))
+    go.set()
+    assert join_thread(thread, Deadline(None))

@@ -7,6 +7,7 @@ that a network's jitter is not heard; when audio runs out it is counted and buff
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ Device = Union[int, str, None]
 _AHEAD_SEC = 1.0
 # how long a device may take to play out what it was given, over what that lasts
 _DRAIN_SEC = 5.0
+# not every Ctrl-C ends a wait: it is looked for this often
+_SLICE_SEC = 0.2
 # what PortAudio plays -> its name for it
 _DTYPES = {
     "pcm_s16le": "int16",
@@ -157,7 +160,7 @@ class Player:
     def _queue(self, data: bytes, limit: int) -> bool:
         with self._changed:
             while self._waiting_bytes > limit and not self._is_over():
-                self._changed.wait(0.2)  # in slices: Windows sees Ctrl-C only between them
+                self._changed.wait(_SLICE_SEC)
             if self._stopped:
                 return False
             if self._done:
@@ -175,8 +178,9 @@ class Player:
         with self._changed:
             self._ended = True
             left = 0.0 if self._shape is None else self._shape.bytes_to_sec(self._waiting_bytes)
-            if self._stream is not None:
-                self._changed.wait_for(self._is_over, left + _DRAIN_SEC)
+            until = time.monotonic() + left + _DRAIN_SEC
+            while self._stream is not None and not self._is_over() and time.monotonic() < until:
+                self._changed.wait(_SLICE_SEC)
         self.close()
         return Played(self.played_sec, self._underruns, self._stopped)
 

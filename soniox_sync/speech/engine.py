@@ -283,22 +283,25 @@ class Engine:
 
     def _try_again(self, part: Part, attempt: Optional[Attempt], error: SonioxError) -> bool:
         """Plan a new stream for what was not spoken; False when the error stands."""
-        begin, silent = part.begin, attempt is None or not attempt.audio_bytes
-        if attempt is not None and not silent and not attempt.revoke():
-            if not self._can_resume(error):
-                return False
-            begin = attempt.spoken_chars()
-            if begin > part.begin:
-                self._tries[part] = 0
-        tries = self._tries[part] = self._tries.get(part, 0) + 1
+        begin, tries = part.begin, self._tries.get(part, 0) + 1
+        if attempt is not None and attempt.audio_bytes:
+            # its audio is thrown away only where saying all of it again can go better
+            again = may_try_again(error, tries, resumed=False)
+            if not (again and attempt.revoke()):
+                if not self._can_resume():
+                    return False
+                begin = attempt.spoken_chars()
+                if begin > part.begin:
+                    tries = 1
         if not may_try_again(error, tries, resumed=begin > 0):
             return False
+        self._tries[part] = tries
         _log.debug("! %s part %d again from %d: %s", self.name, part.number, begin, error)
         if not self._planner.restart(part, begin, self.now() + retry_delay(error, tries)):
             self._part_over(part, None)
         return True
 
-    def _can_resume(self, error: SonioxError) -> bool:
+    def _can_resume(self) -> bool:
         return bool(self.config.return_timestamps) and is_joinable(self.config.audio_format)
 
     def _part_over(self, part: Part, error: Optional[SonioxError]) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 import time
 from typing import Any, Callable, Optional
 
-# Windows cannot interrupt a lock that is being waited for, so Ctrl-C is looked for this often
-_SLICE_SEC = 0.2 if os.name == "nt" else None
+# Ctrl-C of an IDE (`_thread.interrupt_main()`), and on Windows any, does not end a wait for a lock:
+# the main thread, where it is raised, looks for it this often
+_SLICE_SEC = 0.2
 
 
 class Deadline:
@@ -43,24 +43,48 @@ def patience(raised: Optional[type[BaseException]], usual: float) -> float:
     return usual if raised is None or issubclass(raised, Exception) else 0.0
 
 
+def slice_sec() -> Optional[float]:
+    """Give how long this thread may wait for a lock in one go; `None` for any time."""
+    return _SLICE_SEC if threading.current_thread() is threading.main_thread() else None
+
+
 def wait_for(event: threading.Event, deadline: Deadline) -> bool:
     """Wait until `event` is set or `deadline` passed; tell which. Ctrl-C gets through."""
-    if _SLICE_SEC is None:
+    slice_ = slice_sec()
+    if slice_ is None:
         return event.wait(deadline.remaining())
-    while not event.wait(deadline.at_most(_SLICE_SEC)):
+    while not event.wait(deadline.at_most(slice_)):
         if deadline.passed:
             return event.is_set()
     return True
 
 
+def join_thread(thread: threading.Thread, deadline: Deadline) -> bool:
+    """Wait until `thread` ended or `deadline` passed; tell which. Ctrl-C gets through."""
+    slice_ = slice_sec()
+    if slice_ is None:
+        thread.join(deadline.remaining())
+        return not thread.is_alive()
+    thread.join(deadline.at_most(slice_))
+    while thread.is_alive() and not deadline.passed:
+        thread.join(deadline.at_most(slice_))
+    return not thread.is_alive()
+
+
 def take_from(items: queue.SimpleQueue[Any], deadline: Deadline) -> Any:
     """Take the next item, or raise `queue.Empty` once `deadline` passed. Ctrl-C gets through."""
-    left = deadline.remaining()
-    if _SLICE_SEC is None:
+    if not items.empty():  # the quick way, which a fast stream takes
+        try:
+            return items.get_nowait()
+        except queue.Empty:
+            pass  # another consumer was faster
+    slice_ = slice_sec()
+    if slice_ is None:
+        left = deadline.remaining()
         return items.get() if left is None else items.get(left > 0, left)
     while True:
         try:
-            return items.get(True, deadline.at_most(_SLICE_SEC))
+            return items.get(True, deadline.at_most(slice_))
         except queue.Empty:
             if deadline.passed:
                 raise
@@ -68,10 +92,11 @@ def take_from(items: queue.SimpleQueue[Any], deadline: Deadline) -> Any:
 
 def acquire(lock: threading.Lock, deadline: Deadline) -> bool:
     """Take `lock` before `deadline`; tell whether it was had. Ctrl-C gets through."""
-    left = deadline.remaining()
-    if _SLICE_SEC is None:
+    slice_ = slice_sec()
+    if slice_ is None:
+        left = deadline.remaining()
         return lock.acquire(timeout=-1 if left is None else left)
-    while not lock.acquire(timeout=deadline.at_most(_SLICE_SEC)):
+    while not lock.acquire(timeout=deadline.at_most(slice_)):
         if deadline.passed:
             return False
     return True

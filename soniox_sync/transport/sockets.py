@@ -14,7 +14,7 @@ import ssl
 import threading
 from typing import Optional, Union
 
-from .deadline import Deadline
+from .deadline import Deadline, slice_sec
 
 _READ, _WRITE = True, False
 # the most that one TLS record carries (RFC 8446 5.1), and so one call of OpenSSL gives
@@ -56,8 +56,13 @@ class LineSocket:
 
     def await_room(self, deadline: Deadline) -> None:
         """Wait, after a `try_send` that took nothing, for the next. Raises `SendTimeout`."""
-        if not self._wait(self._send_needs, deadline.remaining()):
-            raise SendTimeout("the peer took no more data before the deadline")
+        slice_ = slice_sec()
+        while True:
+            wait_sec = deadline.remaining() if slice_ is None else deadline.at_most(slice_)
+            if self._wait(self._send_needs, wait_sec):
+                return
+            if deadline.passed:
+                raise SendTimeout("the peer took no more data before the deadline")
 
     def _wait(self, reading: bool, seconds: Optional[float]) -> bool:
         """Wait outside any lock until the socket may be read or written; False on time-out."""

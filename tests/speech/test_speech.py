@@ -19,6 +19,7 @@ from virtual import mixed_text
 from soniox_sync import (
     BadRequestError,
     ConfigurationError,
+    RealtimeError,
     SonioxClient,
     SonioxConnectionError,
     SonioxTimeoutError,
@@ -487,6 +488,41 @@ def test_a_stream_that_reached_two_minutes_goes_on_with_timestamps(
     text = LONG[:600]
     speech = client_of(sandbox).realtime.speak(text, timestamps=True)
     assert heard(speech.read(WAIT)) == collapsed(text)
+
+
+def test_audio_before_a_limit_waits_for_a_late_listener(
+    make_sandbox: Callable[..., Sandbox],
+) -> None:
+    """Audio that came before the limit of two minutes is kept: another stream goes on from it."""
+    sandbox = make_sandbox(tts_max_audio_sec=5.0)
+    text = LONG[:600]
+    speech = client_of(sandbox).realtime.speak(text, timestamps=True)
+    assert sandbox.log.wait_for(refused(413), timeout_sec=WAIT)
+    assert heard(speech.read(WAIT)) == collapsed(text)
+
+
+@pytest.mark.parametrize(
+    ("error_type", "code"), [("max_audio_duration_reached", 413), ("invalid_request", 400)]
+)
+def test_audio_before_an_error_is_heard_by_a_late_listener(
+    sandbox: Sandbox, error_type: str, code: int
+) -> None:
+    """An error that another stream cannot mend comes after the audio before it, however late."""
+    sandbox.faults.error_frame(error_type, kind="tts", after_audio_ms=1500)
+    speech = client_of(sandbox).realtime.speak(LONG)
+    assert sandbox.log.wait_for(refused(code), timeout_sec=WAIT)
+    audio = b""
+    with pytest.raises(RealtimeError) as caught:
+        for chunk in speech:
+            audio += chunk
+    assert caught.value.status_code == code
+    assert caught.value.audio_ms == len(audio) // 16 > 0
+    assert collapsed(LONG).startswith(heard(audio))
+
+
+def refused(code: int) -> Callable[[Any], bool]:
+    """Make a test for the log entry of an error frame that went out."""
+    return lambda entry: (entry.message or {}).get("error_code") == code
 
 
 def test_a_server_that_never_answers_is_given_up(
