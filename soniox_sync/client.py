@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from .protocol.dialects import TtsDialect
     from .recording_setup import RecordingOptions
     from .rest.http import HttpSettings
+    from .sources import PermissionResolver
     from .stt import SessionObserver, SttSession
     from .transport.connect import Target
 
@@ -67,13 +68,14 @@ class SonioxClient(Namespaces):
     `region` (`"us"`, `"eu"`, `"jp"`, `"in"`), `base_domain` and the URLs say where to; an explicit
     URL beats `base_domain` beats `region` beats the environment beats US. `stt_defaults`,
     `tts_defaults`, `default_session_options` lie under what each call is given.
-    `buffer_queue_size`: chunks a recording keeps before its connection stands. `permissions`: who
-    is asked for the microphone. `auth`: where the key travels, in exactly one place: `"header"`,
-    `"subprotocol"`, or `"message"` (for old gateways; the service drops it on 2027-01-15).
-    `timeout_sec`: the longest that one HTTP call or one blocked send may take. `max_retries`: of
-    HTTP calls that are safe to repeat. `proxy`: URL (`http://`, `socks5://`), `None` for the
-    environment's, `""` for none. `verify`: True, a CA file, or False (tests only); `ssl_context`
-    overrides it; both hold for WebSockets and HTTP. `http_session`: a `requests.Session` to use.
+    `buffer_queue_size`: chunks a recording keeps before its connection stands. `permissions`: a
+    `PermissionResolver` that is asked before a recording opens the microphone (`None`: nobody is).
+    `auth`: where the key travels, in exactly one place: `"header"`, `"subprotocol"`, or `"message"`
+    (for old gateways; the service drops it on 2027-01-15). `timeout_sec`: the longest that one
+    HTTP call or one blocked send may take. `max_retries`: of HTTP calls that are safe to repeat.
+    `proxy`: URL (`http://`, `socks5://`), `None` for the environment's, `""` for none. `verify`:
+    True, a CA file, or False (tests only); `ssl_context` overrides it; both hold for WebSockets
+    and HTTP. `http_session`: a `requests.Session` to use.
 
     Raises `ConfigurationError` for anything that can be seen to be wrong now.
     Source: Soniox docs get-started/authentication, PROTOCOL 1, 9.
@@ -94,7 +96,7 @@ class SonioxClient(Namespaces):
         tts_defaults: Union[TtsStreamInput, Mapping[str, Any], None] = None,
         default_session_options: Union[SttSessionOptions, Mapping[str, Any], None] = None,
         buffer_queue_size: int = 1000,
-        permissions: Optional[Any] = None,
+        permissions: Optional[PermissionResolver] = None,
         auth: str = "header",
         timeout_sec: float = 30.0,
         max_retries: int = 2,
@@ -194,7 +196,10 @@ class SonioxClient(Namespaces):
     def _resolve(self, usage: str) -> tuple[ResolvedConnectionConfig, str]:
         """Ask the callables, once, and give addresses, defaults and key for one connection."""
         resolved = self._addresses(usage)
-        return resolved, resolve_api_key(resolved, environ=self._environ)
+        return resolved, self._key_for(resolved)
+
+    def _key_for(self, resolved: ResolvedConnectionConfig) -> str:
+        return resolve_api_key(resolved, environ=self._environ)
 
     @property
     def _makes_new_keys(self) -> bool:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from .config import ResolvedConnectionConfig, SttConfig, SttSessionOptions
     from .protocol.dialects import TtsDialect
     from .recording_setup import RecordingOptions
+    from .sources import PermissionResolver
     from .stt import SessionObserver, SttSession
     from .transport.connect import Target
 
@@ -21,6 +22,7 @@ class RealtimeHost(Protocol):
     _session_options: SttSessionOptions
     _buffer_queue_size: int
     _timeout: float
+    _permissions: Optional[PermissionResolver]
 
     @property
     def _makes_new_keys(self) -> bool:
@@ -32,6 +34,9 @@ class RealtimeHost(Protocol):
 
     def _addresses(self, usage: str) -> ResolvedConnectionConfig:
         """Give addresses and defaults without asking for a key."""
+
+    def _key_for(self, resolved: ResolvedConnectionConfig) -> str:
+        """Ask for the key of one connection."""
 
     def _resolve(self, usage: str) -> tuple[ResolvedConnectionConfig, str]:
         """Give addresses, defaults and key for one connection."""

@@ -13,10 +13,21 @@ from .config import (
     SttSessionOptions,
     merge_stt_config,
 )
-from .errors import ConfigurationError, InputTypeError
+from .errors import (
+    AudioPermissionError,
+    AudioUnavailableError,
+    ConfigurationError,
+    InputTypeError,
+)
 from .protocol.recorder_actions import RecorderSettings
 from .recording import Recording
-from .sources import AudioSource, MicrophoneSource, as_source
+from .sources import (
+    AudioSource,
+    MicrophoneSource,
+    PermissionResolver,
+    PermissionStatus,
+    as_source,
+)
 from .stt import SessionObserver, SttSession
 
 if TYPE_CHECKING:
@@ -115,13 +126,19 @@ def make_recording(
         if session_options is None
         else SttSessionOptions.coerce(session_options)
     )
-    first = _with_format(_merged(client, config), source)
+    resolved = client._addresses("transcribe_websocket")
+    first = _with_format(_merged(resolved, config), source)
     options = client._recording_options(options, first)
     if cancel is not None:
         cancel.raise_if_cancelled()
+    if isinstance(source, MicrophoneSource) and client._permissions is not None:
+        _ask_for_microphone(client._permissions)
+    unused = [resolved]  # a config callable is asked once per session: the first has been
 
     def make_session(wire: SttConfig, observer: SessionObserver, token: CancelToken) -> SttSession:
-        return client._session(wire, chosen, token, observer)
+        addresses = unused.pop() if unused else client._addresses("transcribe_websocket")
+        resolution = (addresses, client._key_for(addresses))
+        return client._session(wire, chosen, token, observer, resolution)
 
     return Recording(
         source,
@@ -138,9 +155,19 @@ def make_recording(
     )
 
 
-def _merged(client: RealtimeHost, config: SessionConfig) -> SttConfig:
+def _ask_for_microphone(permissions: PermissionResolver) -> None:
+    """Ask the client's resolver. Raises the audio error of a refusal."""
+    answer = permissions.check("microphone")
+    if answer.status != PermissionStatus.GRANTED and answer.can_request:
+        answer = permissions.request("microphone")
+    if answer.status == PermissionStatus.UNAVAILABLE:
+        raise AudioUnavailableError("there is no microphone: permissions= said unavailable")
+    if answer.status != PermissionStatus.GRANTED:
+        raise AudioPermissionError("the microphone may not be used: permissions= did not grant it")
+
+
+def _merged(resolved: ResolvedConnectionConfig, config: SessionConfig) -> SttConfig:
     """Lay the config over the client's defaults; asks a callable with the addresses resolved."""
-    resolved = client._addresses("transcribe_websocket")
     if callable(config):
         config = config(resolved)
     return merge_stt_config(resolved.stt_defaults, config)

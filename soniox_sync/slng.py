@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     import ssl
 
     from .recording_setup import RecordingOptions
+    from .sources import PermissionResolver
     from .stt import SessionObserver, SttSession
     from .transport.connect import Target
 
@@ -103,6 +104,7 @@ class SlngClient:
         tts_defaults: Union[TtsStreamInput, Mapping[str, Any], None] = None,
         default_session_options: Union[SttSessionOptions, Mapping[str, Any], None] = None,
         buffer_queue_size: int = 1000,
+        permissions: Optional[PermissionResolver] = None,
         timeout_sec: float = 30.0,
         proxy: Optional[str] = None,
         verify: Verify = True,
@@ -125,6 +127,7 @@ class SlngClient:
         self._session_options = SttSessionOptions.coerce(default_session_options)
         integer(0)("buffer_queue_size", buffer_queue_size)
         self._buffer_queue_size = buffer_queue_size
+        self._permissions = permissions
         positive_seconds("timeout_sec", timeout_sec)
         self._timeout = timeout_sec
         if proxy is not None and not isinstance(proxy, str):
@@ -173,8 +176,11 @@ class SlngClient:
         )
 
     def _resolve(self, usage: str) -> tuple[ResolvedConnectionConfig, str]:
-        key = resolve_api_key(self._api_key, environ=self._environ, variable=ENV_SLNG_API_KEY)
-        return self._addresses(usage), key
+        resolved = self._addresses(usage)
+        return resolved, self._key_for(resolved)
+
+    def _key_for(self, resolved: ResolvedConnectionConfig) -> str:
+        return resolve_api_key(self._api_key, environ=self._environ, variable=ENV_SLNG_API_KEY)
 
     def _target(self, url: str, key: str) -> Target:
         from .transport.connect import Target

@@ -18,7 +18,6 @@ from .connection import Connection, LineEnd
 from .errors import (
     ConfigurationError,
     ConnectTimeoutError,
-    InputTypeError,
     SonioxConnectionError,
     SonioxError,
     SonioxTimeoutError,
@@ -228,15 +227,14 @@ class SttSession(SttOutlet):
     # -- sending ---------------------------------------------------------------------------------
 
     def send_audio(self, data: Audio) -> None:
-        """Send a piece of audio: any size, in the format configured, about real time.
+        """Send a piece of audio: bytes or anything with a buffer, of any size, in the format
+        configured, about real time.
 
         An empty piece is dropped. Blocks while the line is full, at most the send timeout. Raises
         `StateError` while paused (dropped instead after `pause(drop=True)`) and after the end,
         the session's error once it failed, `ConfigurationError` for anything but bytes.
         Thread-safe; pieces of several threads are not mixed, but their order is theirs.
         """
-        if not isinstance(data, (bytes, bytearray, memoryview)):
-            raise InputTypeError(f"data: audio must be bytes-like, not {type(data).__name__}")
         frames = audio_frames(data, self._dialect)
         if frames or not self._state.can_send_audio:
             self._send(SttStep.AUDIO, lambda: self._make_audio(frames))

@@ -22,8 +22,14 @@ MAX_AUDIO_MESSAGE_BYTES = 64 * 1024
 
 
 def audio_frames(data: Audio, dialect: SttDialect) -> list[bytes]:
-    """Encode audio as messages of at most 64 KB; none for empty audio."""
-    whole = bytes(data)
+    """Encode audio as messages of at most 64 KB; none for empty audio.
+
+    Raises `InputTypeError` for what is not bytes-like.
+    """
+    try:
+        whole = data if isinstance(data, bytes) else memoryview(data).tobytes()
+    except TypeError:
+        raise InputTypeError(f"data: audio must be bytes-like, not {type(data).__name__}") from None
     frames = []
     for start in range(0, len(whole), MAX_AUDIO_MESSAGE_BYTES):
         piece = whole[start : start + MAX_AUDIO_MESSAGE_BYTES]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import json
 import threading
 from collections.abc import Iterator
@@ -21,13 +22,18 @@ from servers import (
 )
 
 from soniox_sync.errors import (
+    InputTypeError,
     SonioxConnectionError,
 )
 
 
-@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+@pytest.mark.parametrize(
+    "kind",
+    [bytes, bytearray, memoryview, lambda data: array.array("h", data)],
+    ids=["bytes", "bytearray", "memoryview", "array"],
+)
 def test_audio_may_be_any_bytes_like_object(raw_peer: RawPeer, kind: Any) -> None:
-    """bytes, bytearray and memoryview are sent as they are; zero-length pieces are dropped."""
+    """Whatever has a buffer is sent as its bytes; zero-length pieces are dropped."""
     with stt_line(raw_peer) as (session, line):
         session.send_audio(kind(b""))
         session.send_audio(kind(b"\1\2\3\4"))
@@ -40,6 +46,17 @@ def test_audio_may_be_any_bytes_like_object(raw_peer: RawPeer, kind: Any) -> Non
             (BINARY, b"\5\6"),
         ]
         assert got[2].json == {"type": "keepalive"}
+
+
+@pytest.mark.parametrize("data", ["text", 7, None, [1, 2], 1.5])
+def test_what_is_no_audio_is_refused(raw_peer: RawPeer, data: Any) -> None:
+    """Anything without a buffer raises a TypeError that names the field, and sends nothing."""
+    with stt_line(raw_peer) as (session, line):
+        with pytest.raises(InputTypeError, match=f"data: .* not {type(data).__name__}"):
+            session.send_audio(data)
+        session.send_audio(b"\1\2")
+        assert line.recv_frame().payload == b"\1\2"
+        session.close()
 
 
 def test_a_large_piece_arrives_whole(raw_peer: RawPeer) -> None:
