@@ -17,11 +17,12 @@ def whole_file(path: Union[str, os.PathLike[str]]) -> Iterator[BinaryIO]:
     When the block raises nothing is left behind, and what stood there before still does. What is
     no regular file (a pipe, a device) is written to directly. Raises `OSError` as `open()` does.
     """
-    target = os.path.realpath(path)  # a symbolic link goes on pointing to the file
-    if os.path.exists(target) and not os.path.isfile(target):
-        with open(target, "wb") as file:
+    # asked of the path itself: that of /dev/stdout and /dev/fd/63 resolves to no name when a pipe
+    if os.path.exists(path) and not os.path.isfile(path):
+        with open(path, "wb") as file:
             yield file
         return
+    target = os.path.realpath(path)  # a symbolic link goes on pointing to the file
     part = f"{target}.{secrets.token_hex(4)}.part"  # beside it: a rename must not cross disks
     try:
         with open(part, "xb") as file:

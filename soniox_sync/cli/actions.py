@@ -7,7 +7,10 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Callable
 
-from .console import Console, columns, is_terminal
+from ..transcript.text import text_width, wrap
+from ..transcript.words import printable
+from .console import Console, OutputClosed, OutputFailed, columns, is_terminal, write_text
+from .options import common_options
 
 __all__ = ["Actions", "Progress", "run_action", "write_record", "write_records"]
 
@@ -24,20 +27,10 @@ class Actions:
     def add(self, name: str, help: str, run: Run) -> argparse.ArgumentParser:
         """Add an action and give its parser."""
         parser = self._actions.add_parser(
-            name, help=help, description=help, parents=[_common_options()], allow_abbrev=False
+            name, help=help, description=help, parents=[common_options(2)], allow_abbrev=False
         )
         parser.set_defaults(run_action=run)
         return parser
-
-
-def _common_options() -> argparse.ArgumentParser:
-    # without defaults: they would override what was said before the action
-    common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
-    common.add_argument("--sandbox", action="store_true", help=argparse.SUPPRESS)
-    common.add_argument("--region", help=argparse.SUPPRESS)
-    common.add_argument("--api-key-env", help=argparse.SUPPRESS)
-    common.add_argument("--json", action="store_true", help="write results as lines of JSON")
-    return common
 
 
 def run_action(args: argparse.Namespace, console: Console) -> None:
@@ -54,7 +47,7 @@ def write_records(
     """Write records: as lines of JSON, or their `fields` in columns, as many as there are."""
     if args.json:
         for record in records:
-            console.write(_as_json(record.raw))
+            console.write_json(_as_json(record.raw))
         return
     rows = [[_shown(getattr(record, name)) for name in fields] for record in records]
     for line in _aligned(rows):
@@ -66,7 +59,7 @@ def write_records(
 def write_record(args: argparse.Namespace, console: Console, record: Any) -> None:
     """Write one record: as a line of JSON, or a line for each field that says something."""
     if args.json:
-        console.write(_as_json(record.raw))
+        console.write_json(_as_json(record.raw))
         return
     facts = {name: _shown(value) for name, value in record.raw.items() if value not in (None, [])}
     width = max(map(len, facts), default=0)
@@ -75,7 +68,7 @@ def write_record(args: argparse.Namespace, console: Console, record: Any) -> Non
 
 
 def _as_json(raw: Mapping[str, Any]) -> str:
-    return json.dumps(raw, ensure_ascii=False) + "\n"
+    return json.dumps(raw, ensure_ascii=False)
 
 
 def _shown(value: Any) -> str:
@@ -92,21 +85,24 @@ def _shown(value: Any) -> str:
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> Iterable[str]:
-    widths = [max(map(len, column)) for column in zip(*rows)]
+    widths = [max(map(text_width, column)) for column in zip(*rows)]
     for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
+        cells = [cell + " " * (width - text_width(cell)) for cell, width in zip(row, widths)]
+        yield "  ".join(cells).rstrip()
 
 
 class Progress:
     """Draws one line of progress on stderr, where a person watches; elsewhere nothing.
 
-    A context manager; the line is gone afterwards.
+    A context manager; the line is gone afterwards. What is said meanwhile stands above it.
     """
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._watched = is_terminal(console.stderr)
-        self._shown = ""
+        # Under the console's terminal lock
+        self._line = ""
+        self._drawn = ""
 
     def share(self, what: str, done: int, total: int) -> None:
         """Show how much is done."""
@@ -116,21 +112,34 @@ class Progress:
 
     def say(self, line: str) -> None:
         """Show a line in place of the one before."""
-        if not self._watched:
+        with self._console.terminal:
+            self._line = " ".join(printable(line).split())
+            self.show()
+
+    def show(self) -> None:
+        """Draw the line, as much of it as fits."""
+        line = wrap([self._line], columns(self._console.stderr))[:1] if self._watched else []
+        self._draw("".join(line))
+
+    def hide(self) -> None:
+        """Erase the line until `show`."""
+        self._draw("")
+
+    def _draw(self, line: str) -> None:
+        if line == self._drawn:
             return
-        line = line[: columns(self._console.stderr)]
-        if line != self._shown:
-            self._console.say_part("\r" + line.ljust(len(self._shown)))
-            self._shown = line
+        blank = "\r" + " " * text_width(self._drawn) + "\r" if self._drawn else ""
+        self._drawn = line
+        try:
+            write_text(self._console.stderr, blank + line)
+        except (OutputClosed, OutputFailed):
+            self._watched = False
 
     def __enter__(self) -> Progress:
+        self._console.attach(self)
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        self.clear()
-
-    def clear(self) -> None:
-        """Take the line away."""
-        if self._shown:
-            self._console.say_part("\r" + " " * len(self._shown) + "\r")
-            self._shown = ""
+        with self._console.terminal:
+            self._console.attach(None)
+            self.hide()

@@ -1,11 +1,13 @@
-"""Ctrl-C: once stops gracefully where a command can, twice cancels."""
+"""Signals: Ctrl-C once stops gracefully where a command can, twice cancels; others end at once."""
 
 from __future__ import annotations
 
 import logging
+import os
 import queue
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -13,18 +15,35 @@ from typing import Any, Callable, Optional
 
 from ..errors import SonioxError
 
-__all__ = ["Interrupts"]
+__all__ = ["Interrupts", "Terminated"]
 
 log = logging.getLogger("soniox_sync.cli")
 
 Step = Callable[[], object]
+# ending takes a few hundredths of a second; whoever sends a signal again after a second means it
+_GRACE_SEC = 1.0
+# what a service manager and a closed terminal send; Windows has only the first
+_ENDINGS = [
+    number for name in ("SIGTERM", "SIGHUP") if (number := getattr(signal, name, None)) is not None
+]
+
+
+class Terminated(BaseException):
+    """Ends the main thread's work because a signal asked for it, so that nothing is left behind."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(f"ended by {signal.Signals(signum).name}")
+        self.signum = signum
 
 
 class Interrupts:
     """Turns SIGINT into the steps of `graceful`, else into KeyboardInterrupt.
 
-    As a context manager it takes the signal over, and gives it back at the end. Does nothing
-    outside of the main thread, and where the signal is ignored (as under `nohup`).
+    SIGTERM and SIGHUP raise `Terminated`. Signals that follow within a second of a raise are
+    taken for the same one, so that what it interrupted can be cleared away; later ones end it.
+    As a context manager it takes the signals over, and gives them back at the end. Does nothing
+    outside of the main thread, and leaves alone what is ignored (as under `nohup`) or, of the
+    latter two, handled already.
     """
 
     def __init__(self) -> None:
@@ -32,20 +51,21 @@ class Interrupts:
         # Main thread only, where signal handlers run as well
         self._steps: list[Step] = []
         self._due: queue.SimpleQueue[Optional[Step]] = queue.SimpleQueue()
-        self._before: Any = None
+        self._before: dict[int, Any] = {}
+        self._raised_at: Optional[float] = None
 
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():
-            before = signal.getsignal(signal.SIGINT)
-            if before is not signal.SIG_IGN and before is not None:
-                self._before = before
-                signal.signal(signal.SIGINT, self._handle)
+            if signal.getsignal(signal.SIGINT) not in (signal.SIG_IGN, None):
+                self._before[signal.SIGINT] = signal.signal(signal.SIGINT, self._handle)
+            for number in _ENDINGS:
+                if signal.getsignal(number) is signal.SIG_DFL:
+                    self._before[number] = signal.signal(number, self._terminate)
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
-            self._before = None
+        while self._before:
+            signal.signal(*self._before.popitem())
 
     @contextmanager
     def graceful(self, *steps: Step) -> Iterator[None]:
@@ -71,9 +91,26 @@ class Interrupts:
         # It may have interrupted the main thread anywhere, so it takes no lock and starts no
         # thread: SimpleQueue.put alone is made for that.
         self.interrupted = True
-        if not self._steps:
+        if self._steps:
+            self._due.put(self._steps.pop(0))
+        elif not self._is_repeated():
             raise KeyboardInterrupt
-        self._due.put(self._steps.pop(0))
+
+    def _terminate(self, signum: int, frame: Optional[FrameType]) -> None:
+        if self._raised_at is None:
+            self._is_repeated()
+            raise Terminated(signum)
+        if not self._is_repeated():
+            signal.signal(signum, signal.SIG_DFL)
+            os.kill(os.getpid(), signum)
+
+    def _is_repeated(self) -> bool:
+        """Tell whether something was raised a moment ago; else it will be now."""
+        now, before = time.monotonic(), self._raised_at
+        if before is not None and now - before < _GRACE_SEC:
+            return True
+        self._raised_at = now
+        return False
 
 
 def _take_steps(due: queue.SimpleQueue[Optional[Step]]) -> None:

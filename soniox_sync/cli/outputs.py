@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import argparse
-from typing import IO, Optional, Protocol, cast
+from collections.abc import Mapping, Sequence
+from typing import IO, Callable, Optional, Protocol, cast
 
 from ..protocol.tokens import SttEvent
 from ..transcript import CaptionWriter, Transcript, event_to_json, segments_to_text
 from ..transcript.words import printable
-from .console import Console, columns, is_terminal, wants_colour
+from .console import (
+    Console,
+    OutputClosed,
+    OutputFailed,
+    columns,
+    is_pipe,
+    is_terminal,
+    lines,
+    wants_colour,
+    write_text,
+)
 from .lines import LineMaker
 from .live import LiveView
 
-__all__ = ["FORMATS", "Outputs", "open_outputs"]
+__all__ = ["FORMATS", "Output", "Outputs", "open_outputs", "open_text"]
 
 FORMATS = ("text", "srt", "vtt", "json")
 
@@ -30,7 +41,7 @@ class Output(Protocol):
 class Outputs:
     """Hands events to several outputs; however it is left, what was transcribed gets written."""
 
-    def __init__(self, outputs: list[Output]) -> None:
+    def __init__(self, outputs: Sequence[Output]) -> None:
         self._outputs = outputs
         self._complete = False
 
@@ -52,12 +63,30 @@ class Outputs:
 
 
 def open_outputs(args: argparse.Namespace, console: Console) -> Outputs:
-    """Choose the outputs for `--format`, `--json` and where the streams go."""
+    """Choose the outputs for `--format`, `--json` and where the streams go.
+
+    Beside a result that goes into a file, captions are shown to who watches stderr; not beside one
+    that goes into a pipe, since its reader may write to the same terminal.
+    """
     outputs: list[Output] = []
-    if is_terminal(console.stderr) and not console.stdout.isatty():
-        outputs.append(live_view(console.stderr, console.say_part))
+    if is_terminal(console.stderr) and not (_is_shown(console) or is_pipe(console.stdout)):
+        outputs.append(TerminalView(console, console.stderr, _to_stderr(console)))
     outputs.append(_result_output(args, console))
     return Outputs(outputs)
+
+
+def _is_shown(console: Console) -> bool:
+    return console.stdout is not None and console.stdout.isatty()
+
+
+def _to_stderr(console: Console) -> Callable[[str], object]:
+    def write(text: str) -> None:
+        try:
+            write_text(console.stderr, text)
+        except (OutputClosed, OutputFailed):
+            return  # the result is elsewhere; nobody watches any more
+
+    return write
 
 
 def _result_output(args: argparse.Namespace, console: Console) -> Output:
@@ -66,16 +95,42 @@ def _result_output(args: argparse.Namespace, console: Console) -> Output:
     if args.format == "json":
         return JsonDocument(console)
     if args.format in ("srt", "vtt"):
-        show = "translation" if args.translate else "original"
-        return Captions(console, args.format, show)
+        options: dict[str, object] = {"show": "translation" if args.translate else "original"}
+        if args.width is not None:
+            options["max_line_length"] = args.width
+        return Captions(console, args.format, options)
+    return open_text(console)
+
+
+def open_text(console: Console) -> Output:
+    """Choose how text is shown: growing in place on a terminal, elsewhere in plain lines."""
     if is_terminal(console.stdout):
-        return live_view(console.stdout, console.write)
+        return TerminalView(console, console.stdout, console.write)
     return TextLines(console)
 
 
-def live_view(stream: IO[str], write: object) -> LiveView:
-    """Make the view for a terminal."""
-    return LiveView(write, lambda: columns(stream), colour=wants_colour(stream))  # type: ignore[arg-type]
+class TerminalView:
+    """Shows captions that grow in place on a terminal; what is said meanwhile stands above."""
+
+    def __init__(
+        self, console: Console, stream: Optional[IO[str]], write: Callable[[str], object]
+    ) -> None:
+        self._console = console
+        self._view = LiveView(
+            write, lambda: columns(stream), lambda: lines(stream), colour=wants_colour(stream)
+        )
+        console.attach(self._view)
+
+    def take(self, event: SttEvent) -> None:
+        """Show an event."""
+        with self._console.terminal:
+            self._view.take(event)
+
+    def close(self, *, complete: bool) -> None:
+        """Leave all standing; an incomplete transcription keeps its guess."""
+        with self._console.terminal:
+            self._console.attach(None)
+            self._view.close(complete=complete)
 
 
 class TextLines:
@@ -101,17 +156,16 @@ class TextLines:
 class Captions:
     """Writes captions as they become final; nothing at all when nothing was transcribed."""
 
-    def __init__(self, console: Console, format: str, show: str) -> None:
+    def __init__(self, console: Console, format: str, options: Mapping[str, object]) -> None:
         self._file = cast("IO[str]", ConsoleFile(console))
         self._format = format
-        self._show = show
+        self._options = options
         self._begun: Optional[CaptionWriter] = None
 
     @property
     def _writer(self) -> CaptionWriter:
         if self._begun is None:
-            options = {"show": self._show}
-            self._begun = CaptionWriter(self._file, format=self._format, options=options)
+            self._begun = CaptionWriter(self._file, format=self._format, options=self._options)
         return self._begun
 
     def take(self, event: SttEvent) -> None:
@@ -150,7 +204,7 @@ class EventLines:
 
     def take(self, event: SttEvent) -> None:
         """Write one event."""
-        self._console.write(event_to_json(event) + "\n")
+        self._console.write_json(event_to_json(event))
 
     def close(self, *, complete: bool) -> None:
         """Do nothing: every event was written."""
@@ -172,4 +226,4 @@ class JsonDocument:
     def close(self, *, complete: bool) -> None:
         """Write the document, unless it failed before anything came."""
         if complete or self._begun:
-            self._console.write(self._transcript.to_json(indent=2) + "\n")
+            self._console.write_json(self._transcript.to_json(indent=2))

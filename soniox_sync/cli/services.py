@@ -1,17 +1,15 @@
-"""What the commands ask of the library, in one place: a client, speech, a transcription."""
+"""What the commands ask of the library, in one place: a client, or a sandbox and its client."""
 
 from __future__ import annotations
 
 import argparse
-import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Optional, Union
 
 from ..errors import ConfigurationError
-from ..protocol.tokens import SttEvent
-from .console import UsageError
+from .console import Console, UsageError
 
 if TYPE_CHECKING:
     from ..client import SonioxClient
@@ -20,9 +18,19 @@ if TYPE_CHECKING:
 
     Client = Union[SonioxClient, SlngClient]
 
-log = logging.getLogger("soniox_sync.cli")
+__all__ = [
+    "NO_SPEECH",
+    "open_client",
+    "open_realtime",
+    "open_sandbox",
+    "tells_times",
+    "warn_of_tones",
+]
 
-__all__ = ["open_client", "open_realtime", "open_sandbox", "speak", "transcribe"]
+NO_SPEECH = (
+    "the sandbox has no speech engines here, so it plays tones and makes the words up. For real "
+    'speech: python -m pip install "soniox-sync[sandbox]"'
+)
 
 
 @contextmanager
@@ -32,15 +40,25 @@ def open_realtime(args: argparse.Namespace) -> Iterator[Client]:
         with open_client(args) as client:
             yield client
     elif args.sandbox:
-        _refuse_beside_sandbox(args)
-        with open_sandbox() as sandbox, sandbox.slng_client(world_part=args.world_part) as gateway:
+        if args.api_key_env:
+            raise UsageError("--sandbox needs no --api-key-env")
+        with open_sandbox() as sandbox, sandbox.slng_client(**_gateway_options(args)) as gateway:
             yield gateway
     else:
         from ..slng import SlngClient
 
-        key = service_key(args)
-        with SlngClient(key, world_part=args.world_part, region=args.region) as gateway:
+        with SlngClient(service_key(args), **_gateway_options(args)) as gateway:
             yield gateway
+
+
+def _gateway_options(args: argparse.Namespace) -> dict[str, Any]:
+    """Give the gateway's own options; the model of speech belongs to the route."""
+    options: dict[str, Any] = {"world_part": args.world_part, "region": args.region}
+    if args.provider_key_env is not None:
+        options["provider_key"] = _key_of(args.provider_key_env)
+    if args.command == "speak" and args.model:
+        options["tts_defaults"] = {"model": args.model}
+    return options
 
 
 @contextmanager
@@ -74,9 +92,13 @@ def service_key(args: argparse.Namespace) -> Optional[str]:
     """Give the key of `--api-key-env`, `None` to let the client look in its own variable."""
     if args.api_key_env is None:
         return None
-    key = os.environ.get(args.api_key_env)
+    return _key_of(args.api_key_env)
+
+
+def _key_of(variable: str) -> str:
+    key = os.environ.get(variable)
     if not key:
-        raise ConfigurationError(f"the environment variable {args.api_key_env} holds no key")
+        raise ConfigurationError(f"the environment variable {variable} holds no key")
     return key
 
 
@@ -87,23 +109,19 @@ def open_sandbox(**options: Any) -> Sandbox:
     return Sandbox(**options)
 
 
-def transcribe(client: Client, audio: Iterable[bytes], **config: Any) -> Iterator[SttEvent]:
-    """Transcribe `audio` to its end, giving events as they come; closing it early cancels."""
-    log.info("transcribing with %r, %s", client, config)
-    with client.realtime.stt(**config) as session:
-        session.start_sending(audio, finish=True)
-        yield from session
+def warn_of_tones(args: argparse.Namespace, console: Console) -> None:
+    """Say it when `--sandbox` can neither speak nor hear, lest its words be taken for real."""
+    if args.sandbox:
+        from ..sandbox.engines import available
+
+        if not available():
+            console.say(f"soniox-sync: {NO_SPEECH}")
 
 
-def speak(client: Client, texts: Iterable[str], **config: Any) -> Iterator[bytes]:
-    """Speak each text (at most 5000 bytes), one after the other; closing it early cancels.
+def tells_times(args: argparse.Namespace) -> bool:
+    """Tell whether a lost line can be replaced: the service must say what it has heard."""
+    if not args.gateway:
+        return True
+    from ..slng import tells_times
 
-    A stream of its own for each keeps clear of the limits of text and of audio per stream
-    (PROTOCOL 3.4); one connection carries them all.
-    """
-    log.info("speaking with %r, %s", client, config)
-    with client.realtime.tts.multi_stream() as connection:
-        for text in texts:
-            with connection.stream(**config) as stream:
-                stream.send_text(text, end=True)
-                yield from stream
+    return tells_times(args.model)

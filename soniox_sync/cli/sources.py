@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Union
 
 from ..audio.formats import is_raw
 from ..sources import AudioSource, FileSource, MicrophoneSource, PipeSource
-from .console import Console, UsageError, is_terminal
+from .console import Console, UsageError
 
 __all__ = ["opened_source"]
 
@@ -32,13 +32,15 @@ def opened_source(args: argparse.Namespace, console: Console) -> Iterator[AudioS
     Raises:
         UsageError: it cannot be read, or not without saying what it is.
     """
+    name = "stdin" if args.source == "-" else args.source
+    log.info("reading %s", "the microphone" if args.mic else name)
     if args.mic:
         yield MicrophoneSource()
     elif args.source == "-":
-        log.info("reading stdin")
         yield _stdin_source(args, console)
     elif _is_regular(args.source):
         _check_has_header(args)
+        _check_not_empty(args.source, args.source)
         yield FileSource(args.source, pace=_pace(args, True), **_told(args))
     else:
         with _opened(args.source) as file:
@@ -46,41 +48,46 @@ def opened_source(args: argparse.Namespace, console: Console) -> Iterator[AudioS
 
 
 def _stdin_source(args: argparse.Namespace, console: Console) -> AudioSource:
-    if is_terminal(console.stdin):
+    if console.stdin is not None and console.stdin.isatty():
         raise UsageError(
             "stdin is this terminal: pipe audio into the command, or name a FILE, or use --mic"
         )
     stdin = console.binary_stdin()
     if _is_regular(stdin):
+        _check_not_empty(stdin, "stdin")
         return FileSource(stdin, pace=_pace(args, True), **_told(args))
     return PipeSource(stdin, pace=_pace(args, False), **_told(args))
 
 
+def _check_not_empty(file: Union[str, BinaryIO], name: str) -> None:
+    if os.stat(file if isinstance(file, str) else file.fileno()).st_size == 0:
+        raise UsageError(f"{name} is empty: there is nothing to transcribe")
+
+
 def _is_regular(file: Union[str, BinaryIO]) -> bool:
     """Tell whether a file lies on a disk, rather than being written by someone at present."""
-    if isinstance(file, str):
-        try:
-            mode = os.stat(file).st_mode
-        except OSError as error:
-            raise _cannot_read(file, error) from error
-        if stat.S_ISDIR(mode):
-            raise UsageError(f"cannot read {file}: it is a directory")
-        return stat.S_ISREG(mode)
     try:
-        return stat.S_ISREG(os.fstat(file.fileno()).st_mode)
-    except (AttributeError, OSError, ValueError):
+        mode = os.stat(file if isinstance(file, str) else file.fileno()).st_mode
+    except (AttributeError, OSError, ValueError) as error:
+        if isinstance(file, str):
+            raise _cannot_read(file, error) from error
         return False  # no file of the system at all
+    if stat.S_ISDIR(mode):
+        name = file if isinstance(file, str) else "stdin"
+        raise UsageError(f"cannot read {name}: it is a directory")
+    return stat.S_ISREG(mode)
 
 
 def _opened(path: str) -> BinaryIO:
     try:
-        return open(path, "rb")
+        return open(path, "rb")  # waits for the writer of a named pipe
     except OSError as error:
         raise _cannot_read(path, error) from error
 
 
-def _cannot_read(path: str, error: OSError) -> UsageError:
-    return UsageError(f"cannot read {path}: {error.strerror or error}")
+def _cannot_read(path: str, error: Exception) -> UsageError:
+    # a ValueError tells of a character that no path may hold
+    return UsageError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}")
 
 
 def _check_has_header(args: argparse.Namespace) -> None:

@@ -2,111 +2,169 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import threading
+from collections.abc import Iterator
 from types import ModuleType
-from typing import Any
+from typing import Any, Optional
 
 import pytest
-from cli_helpers import run_cli
+from cli_helpers import TIMEOUT_SEC, run_cli
 
 from soniox_sync.sandbox import Sandbox
+
+SAID = "Hello there my friend.\nHow are you?\n"
 
 
 class PortAudioError(Exception):
     """Is what the audio library raises."""
 
 
-class Device:
-    """Is a stream of the audio library, microphone and loudspeaker in one."""
+class CallbackStop(Exception):
+    """Is how a callback says that nothing follows."""
 
-    made: list[Device] = []
-    broken = False
-    to_read = 20
 
-    def __init__(self, samplerate: int, channels: int, dtype: str) -> None:
-        if Device.broken:
-            raise PortAudioError("Error querying device -1")
-        self.options = (samplerate, channels, dtype)
-        self.played = b""
+class Stream:
+    """Is a stream of the audio library, with a thread of its own once it was started."""
+
+    def __init__(self, options: dict[str, Any], run: Any) -> None:
+        self.options = options
+        self.heard = b""
         self.calls: list[str] = []
-        self.closed = threading.Event()
-        Device.made.append(self)
+        self.over = threading.Event()
+        self._thread = threading.Thread(target=run, args=(self,), daemon=True)
 
     def start(self) -> None:
         """Start."""
         self.calls.append("start")
-
-    def read(self, frames: int) -> tuple[bytearray, bool]:
-        """Give silence; end as a device does that was unplugged."""
-        if len(self.calls) > Device.to_read:
-            raise PortAudioError("Device unavailable")
-        self.calls.append("read")
-        return bytearray(frames * 2), False
-
-    def write(self, data: bytes) -> None:
-        """Play."""
-        assert len(data) % 2 == 0, "half a sample"
-        self.played += data
+        self._thread.start()
 
     def stop(self) -> None:
-        """Play to the end."""
+        """End after what is on its way."""
         self.calls.append("stop")
+        self._end()
+
+    def abort(self) -> None:
+        """End at once."""
+        self.calls.append("abort")
+        self._end()
 
     def close(self) -> None:
         """Release."""
         self.calls.append("close")
-        self.closed.set()
+
+    def _end(self) -> None:
+        self.over.set()
+        self._thread.join(TIMEOUT_SEC)
+
+
+class Library(ModuleType):
+    """Is the audio library: a microphone that is unplugged after a while, and a loudspeaker."""
+
+    PortAudioError = PortAudioError
+    CallbackStop = CallbackStop
+    audio_ms = 3000  # what the microphone gives before it is gone
+
+    def __init__(self) -> None:
+        super().__init__("sounddevice")
+        self.streams: list[Stream] = []
+        self.failure: Optional[Exception] = None
+
+    def RawInputStream(self, **options: Any) -> Stream:
+        """Open a microphone."""
+        return self._open(options, self._capture)
+
+    def RawOutputStream(self, **options: Any) -> Stream:
+        """Open a loudspeaker."""
+        return self._open(options, self._play)
+
+    def _open(self, options: dict[str, Any], run: Any) -> Stream:
+        if self.failure is not None:
+            raise self.failure
+        self.streams.append(Stream(options, run))
+        return self.streams[-1]
+
+    def _capture(self, stream: Stream) -> None:
+        frames = stream.options["blocksize"]
+        for _ in range(self.audio_ms * stream.options["samplerate"] // 1000 // frames):
+            if stream.over.is_set():
+                return
+            stream.options["callback"](memoryview(b"\1\0" * frames), frames, None, None)
+        stream.options["finished_callback"]()
+
+    def _play(self, stream: Stream) -> None:
+        out = bytearray(4800)
+        try:
+            while not stream.over.wait(0.001):  # far faster than real time
+                stream.options["callback"](memoryview(out), 2400, None, None)
+                stream.heard += out
+        except CallbackStop:
+            stream.heard += out
+            stream.options["finished_callback"]()
 
 
 @pytest.fixture
-def device(monkeypatch: pytest.MonkeyPatch) -> type[Device]:
+def library(monkeypatch: pytest.MonkeyPatch) -> Iterator[Library]:
     """Put the stand-in where the audio library is looked for."""
-    module: Any = ModuleType("sounddevice")
-    module.PortAudioError = PortAudioError
-    module.RawInputStream = module.RawOutputStream = Device
+    module = Library()
     monkeypatch.setitem(sys.modules, "sounddevice", module)
-    monkeypatch.setattr(Device, "made", [])
-    monkeypatch.setattr(Device, "broken", False)
-    return Device
+    yield module
+    for stream in module.streams:
+        stream.over.set()
 
 
-def test_play(service: Sandbox, device: type[Device]) -> None:
-    """Speech is played whole, and the device waits for its end and is released."""
+def test_play(service: Sandbox, library: Library) -> None:
+    """Speech is played whole, and the device is released after its end."""
     run = run_cli("speak", "Hello there", "--play", "--sample-rate", "16000")
     assert (run.code, run.out, run.err) == (0, "", "")
-    (loudspeaker,) = device.made
-    assert loudspeaker.options == (16000, 1, "int16")
-    assert len(loudspeaker.played) > 10_000
-    assert loudspeaker.calls == ["start", "stop", "close"]
+    (loudspeaker,) = library.streams
+    shape = {name: loudspeaker.options[name] for name in ("samplerate", "channels", "dtype")}
+    assert shape == {"samplerate": 16000, "channels": 1, "dtype": "int16"}
+    assert len(loudspeaker.heard.strip(b"\0")) > 10_000
+    assert loudspeaker.calls == ["start", "close"]
 
 
-def test_microphone(service: Sandbox, device: type[Device]) -> None:
+def test_play_tells_what_was_played(service: Sandbox, library: Library) -> None:
+    """With --json the seconds that sounded are a line on stdout."""
+    run = run_cli("speak", "Hello there", "--play", "--json")
+    assert run.code == 0
+    assert json.loads(run.out)["played_sec"] > 0.3
+
+
+def test_microphone(service: Sandbox, library: Library) -> None:
     """The microphone is heard until it fails; all it heard is printed, the device freed."""
     run = run_cli("transcribe", "--mic")
-    assert (run.code, run.out) == (1, "Hello there my friend.\nHow are you?\n")
-    assert run.err == "soniox-sync: the microphone failed: Device unavailable\n"
-    (microphone,) = device.made
-    assert microphone.options == (16000, 1, "int16")
-    assert microphone.closed.wait(10)
+    assert (run.code, run.out) == (1, SAID)
+    assert run.err.startswith("soniox-sync: ") and run.err.count("\n") == 1
+    (microphone,) = library.streams
+    assert (microphone.options["samplerate"], microphone.options["channels"]) == (16000, 1)
+    assert microphone.calls[-1] == "close"
 
 
 @pytest.mark.parametrize("args", [["speak", "Hi", "--play"], ["transcribe", "--mic"]])
-def test_no_device(service: Sandbox, device: type[Device], args: list[str]) -> None:
+def test_no_device(service: Sandbox, library: Library, args: list[str]) -> None:
     """A machine without a device is told so in one line."""
-    device.broken = True
+    library.failure = PortAudioError("Error querying device -1")
     run = run_cli(*args)
     assert (run.code, run.out) == (1, "")
-    assert "cannot be opened" in run.err and run.err.count("\n") == 1
-    assert not service.log.entries()
+    assert "Error querying device" in run.err and run.err.count("\n") == 1
 
 
 @pytest.mark.parametrize("args", [["speak", "Hi", "--play"], ["transcribe", "--mic"]])
 def test_no_audio_library(
     service: Sandbox, monkeypatch: pytest.MonkeyPatch, args: list[str]
 ) -> None:
-    """Without the audio library the extra to install is named."""
+    """Without the audio library the extra to install is named, and the service not asked."""
     monkeypatch.setitem(sys.modules, "sounddevice", None)
     run = run_cli(*args)
     assert (run.code, run.out) == (1, "")
-    assert "soniox-sync[audio]" in run.err
+    assert 'pip install "soniox-sync[audio]"' in run.err
+    assert not service.log.entries()
+
+
+@pytest.mark.parametrize("extra", [["--audio-format", "wav"], ["--pace", "2"], ["a.wav"]])
+def test_what_a_microphone_does_not_take(keyless: None, extra: list[str]) -> None:
+    """Options that are for files are refused beside --mic."""
+    run = run_cli("transcribe", "--mic", *extra)
+    assert (run.code, run.out) == (2, "")

@@ -1,181 +1,155 @@
-"""Tests of the parts of the command line: sentences, mailbox, feeds, lines, live view."""
+"""Tests of the parts of the command line: text, numbers, reports, lines, live view."""
 
 from __future__ import annotations
 
+import argparse
 import io
-import threading
-import time
-from pathlib import Path
-from typing import Any
+import json
+import os
+import signal
+from typing import Any, Callable
 
 import pytest
 from cli_helpers import Screen, event, token
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soniox_sync.audio.wav import wav_header
-from soniox_sync.cli.console import Console, OutputClosed, UsageError
-from soniox_sync.cli.feeds import Feed, file_feed, stdin_feed
+from soniox_sync.cli.console import Console, OutputFailed, UsageError
+from soniox_sync.cli.interrupt import Terminated
 from soniox_sync.cli.lines import LineMaker
 from soniox_sync.cli.live import LiveView
-from soniox_sync.cli.mailbox import Mailbox, pump
-from soniox_sync.cli.sentences import group_sentences, lines_of
+from soniox_sync.cli.options import number
+from soniox_sync.cli.reports import exit_code, report
+from soniox_sync.cli.texts import decoded_text, reader_of
+from soniox_sync.errors import ConfigurationError, SonioxConnectionError, error_from_frame
 from soniox_sync.transcript import segments_to_text
 from soniox_sync.transcript.text import text_width
 
-# --- sentences
+# --- text from stdin
+
+
+def _reader(pieces: list[bytes]) -> Callable[[], bytes]:
+    waiting = [*pieces, b""]
+    return lambda: waiting.pop(0)
+
+
+def test_text_comes_as_it_is_read() -> None:
+    """Each piece is given before the next is read; a character cut in two is joined."""
+    read: list[bytes] = ["é\ntwo".encode()[:1], "é\ntwo".encode()[1:], b"\n", b"\xff", b""]
+    texts = decoded_text(lambda: read.pop(0))
+    assert next(texts) == "é\ntwo"
+    assert read == [b"\n", b"\xff", b""]
+    assert list(texts) == ["\n", "\ufffd"]
+
+
+def test_byte_order_mark_is_not_spoken() -> None:
+    """A mark that editors put before UTF-8 is left out."""
+    assert list(decoded_text(_reader(["\ufeffHello".encode()]))) == ["Hello"]
+
+
+@given(st.text(max_size=40), st.integers(1, 5))
+def test_text_is_whole_at_any_chunking(text: str, size: int) -> None:
+    """Text cut anywhere comes out as it went in."""
+    data = ("x" + text).encode("utf-8", "replace")
+    pieces = [data[at : at + size] for at in range(0, len(data), size)]
+    assert "".join(decoded_text(_reader(pieces))) == data.decode()
+
+
+@pytest.mark.parametrize("pieces", [[], [b" \n", b"\t"]])
+def test_blank_text_is_refused_at_its_end(pieces: list[bytes]) -> None:
+    """Text of white space alone ends with a usage error."""
+    with pytest.raises(UsageError, match="no text"):
+        list(decoded_text(_reader(pieces)))
+
+
+def test_text_that_cannot_be_read_is_a_usage_error() -> None:
+    """A stdin that fails is named with the system's reason."""
+
+    def read() -> bytes:
+        raise OSError(21, "Is a directory")
+
+    with pytest.raises(UsageError, match="cannot read stdin: Is a directory"):
+        list(decoded_text(read))
+
+
+def test_pipe_is_read_without_waiting_for_more() -> None:
+    """A pipe gives what it has, however little."""
+    read_end, write_end = os.pipe()
+    with open(read_end, "rb") as reader:
+        read = reader_of(reader)
+        os.write(write_end, b"abc")
+        assert read() == b"abc"
+        os.close(write_end)
+        assert read() == b""
+
+
+# --- numbers
+
+
+def test_numbers_are_read_within_their_bounds() -> None:
+    """A number is given as its kind; others are refused with the bounds."""
+    assert number(int, 1, 9)("3") == 3
+    assert number(float, 0)("1e9") == 1e9
+    for text, reason in (("x", "is not a number"), ("0", "at least 1 and at most 9")):
+        with pytest.raises(argparse.ArgumentTypeError, match=reason):
+            number(int, 1, 9)(text)
+    with pytest.raises(argparse.ArgumentTypeError, match=r"at least 0$"):
+        number(float, 0)("nan")
+
+
+# --- what is reported
 
 
 @pytest.mark.parametrize(
-    ("text", "groups"),
+    ("error", "code", "line"),
     [
-        ("", []),
-        (" \n ", []),
-        ("One. Two.", ["One. Two."]),
-        ("One is here. Two is there. Three.", ["One is here.", "Two is there. Three."]),
-        ("3.5 is a number! Yes.", ["3.5 is a number!", "Yes."]),
-        ("今日は。いい天気。", ["今日は。", "いい天気。"]),
-        ("no sentence ends here at all", ["no sentence ends", "here at all"]),
-        ("abcdefghijklmnopqrstuvwxyz", ["abcdefghijklmnopqrst", "uvwxyz"]),
+        (UsageError("say  what"), 2, "soniox-sync: say what\n"),
+        (ConfigurationError("no key"), 2, "soniox-sync: no key\n"),
+        (PermissionError(13, "Permission denied", "a.wav"), 2, "soniox-sync: a.wav: Permission"),
+        (OSError(28, "No space left on device"), 1, "soniox-sync: No space left on device\n"),
+        (SonioxConnectionError("lost"), 1, "soniox-sync: lost\n"),
+        (OutputFailed("full"), 1, "soniox-sync: full\n"),
+        (RuntimeError("a\nb"), 1, "soniox-sync: internal error: RuntimeError: a b (run again"),
+        (Terminated(signal.SIGTERM), 143, "soniox-sync: ended by SIGTERM\n"),
+        (KeyboardInterrupt(), 130, ""),
     ],
 )
-def test_groups_of_sentences(text: str, groups: list[str]) -> None:
-    """Text is cut after sentences, then between words, then between characters."""
-    assert list(group_sentences(text, 20)) == groups
+def test_reports(error: BaseException, code: int, line: str) -> None:
+    """Every error has its code and one line."""
+    err = io.StringIO()
+    report(error, Console(stderr=err), interrupted=False, verbose=0, as_json=False)
+    assert exit_code(error, interrupted=False) == code
+    assert err.getvalue().startswith(line) and err.getvalue().count("\n") == (1 if line else 0)
 
 
-@given(st.text(max_size=200), st.integers(16, 60))
-def test_groups_lose_nothing(text: str, limit: int) -> None:
-    """Groups fit the limit and lose nothing but white space."""
-    groups = list(group_sentences(text, limit))
-    assert "".join("".join(groups).split()) == "".join(text.split())
-    assert all(len(group.encode("utf-8", "surrogatepass")) > 0 for group in groups)
-    clusters = max((len(c.encode("utf-8")) for c in text if c.isascii()), default=0)
-    assert all(len(g.encode()) <= max(limit, clusters) for g in groups if g.isascii())
+def test_report_as_json() -> None:
+    """With --json an error is a line of JSON with what the service said."""
+    frame = {"error_code": 429, "error_type": "limit_exceeded", "error_message": "é", "tokens": []}
+    err = io.StringIO()
+    error = error_from_frame({**frame, "request_id": "r1"})
+    report(error, Console(stderr=err), interrupted=False, verbose=0, as_json=True)
+    facts = json.loads(err.getvalue())["error"]
+    assert err.getvalue().count("\n") == 1
+    assert (facts["type"], facts["status_code"], facts["exit_code"]) == ("QuotaError", 429, 1)
+    assert (facts["error_type"], facts["request_id"]) == ("limit_exceeded", "r1")
 
 
-def test_lines_as_they_arrive() -> None:
-    """Lines that arrived together come together; bytes cut inside a character are joined."""
-    mailbox = Mailbox()
-    lines = lines_of(mailbox)
-    mailbox.put(b"one\ntwo\nthr")
-    assert next(lines) == "one\ntwo\n"
-    mailbox.put("ee é".encode()[:-1])
-    mailbox.put("é\n".encode()[1:])
-    assert next(lines) == "three é\n"
-    mailbox.put(b"rest\xff")
-    mailbox.end()
-    assert list(lines) == ["rest\ufffd"]
+def test_interrupted_command_ends_with_130() -> None:
+    """What an interrupted command fails with does not change its exit code, and is told."""
+    err = io.StringIO()
+    error = SonioxConnectionError("lost")
+    report(error, Console(stderr=err), interrupted=True, verbose=0, as_json=False)
+    assert exit_code(error, interrupted=True) == 130
+    assert "lost" in err.getvalue()
 
 
-# --- mailbox and feeds
-
-
-def test_mailbox_gives_the_error_after_the_items() -> None:
-    """What was put before an error is taken before it is raised."""
-    mailbox = Mailbox()
-    mailbox.put(b"a")
-    mailbox.end(OSError("broken"))
-    assert mailbox.take() == b"a"
-    with pytest.raises(OSError, match="broken"):
-        mailbox.take()
-
-
-def test_stopped_mailbox_wakes_both_sides() -> None:
-    """A stop ends a taker that waits, and a putter that waits for room."""
-    mailbox = Mailbox()
-    taken: list[object] = []
-    taker = threading.Thread(target=lambda: taken.append(mailbox.take()))
-    taker.start()
-    mailbox.stop()
-    taker.join(10)
-    assert taken == [None]
-    full = Mailbox()
-    refused: list[bool] = []
-    first_items = threading.Event()
-
-    def fill() -> None:
-        while full.put(b"x"):
-            first_items.set()
-        refused.append(True)
-
-    putter = threading.Thread(target=fill)
-    putter.start()
-    first_items.wait(10)
-    full.stop()
-    putter.join(10)
-    assert refused == [True]
-
-
-def test_pump_hands_over_failures() -> None:
-    """A failing read is raised to the reader, and the source is closed."""
-    closed = threading.Event()
-
-    def read() -> bytes:
-        raise OSError("no device")
-
-    mailbox = pump(read, "test", closed.set)
-    with pytest.raises(OSError, match="no device"):
-        mailbox.take()
-    assert closed.wait(10)
-
-
-def test_unpaced_file_is_read_whole(tmp_path: Path) -> None:
-    """A file comes in chunks of 120 ms, whole, and is closed."""
-    audio = wav_header("pcm_s16le", sample_rate=16000) + bytes(range(256)) * 100
-    path = tmp_path / "a.wav"
-    path.write_bytes(audio)
-    with file_feed(str(path), None, 0) as feed:
-        chunks = list(feed)
-    assert b"".join(chunks) == audio
-    assert len(chunks[0]) == 16000 * 2 * 120 // 1000
-
-
-def test_missing_file_is_a_usage_error(tmp_path: Path) -> None:
-    """A file that cannot be read is named."""
-    with pytest.raises(UsageError, match=r"nothing\.wav: No such file"):
-        file_feed(str(tmp_path / "nothing.wav"), None, 0)
-
-
-def test_stopped_feed_ends_while_it_keeps_its_pace() -> None:
-    """A stop wakes a feed that waits for the next chunk's time."""
-    feed = Feed(lambda: b"x" * 1000, bytes_per_sec=0.001)
-    chunks = iter(feed)
-    assert next(chunks) == b"x" * 1000
-    threading.Timer(0.05, feed.stop).start()
-    assert next(chunks, None) is None
-
-
-def test_paced_feed_takes_its_time() -> None:
-    """A feed at a pace does not run ahead of it."""
-    pieces = [b"x" * 100] * 5
-    feed = Feed(lambda: pieces.pop() if pieces else b"", bytes_per_sec=1000)
-    started = time.monotonic()
-    assert len(b"".join(feed)) == 500
-    assert time.monotonic() - started >= 0.4
-
-
-def test_failing_feed_gives_what_it_has() -> None:
-    """A source that fails ends the audio; the failure is told when asked for."""
-    pieces = [b"two", b"one"]
-    feed = Feed(lambda: pieces.pop())
-    assert list(feed) == [b"one", b"two"]
-    with pytest.raises(IndexError):
-        feed.check()
-
-
-def test_stdin_comes_as_it_is_written() -> None:
-    """A pipe's bytes are given before more are written, cut to size and whole."""
-    import os
-
-    read_end, write_end = os.pipe()
-    with open(read_end, "rb") as reader, open(write_end, "wb", buffering=0) as writer:
-        writer.write(b"first")
-        chunks = iter(stdin_feed(reader, None, 0))
-        assert next(chunks) == b"first"
-        writer.write(b"x" * 50_000)
-        writer.close()
-        assert b"".join(chunks) == b"x" * 50_000
+def test_wrapped_interrupt_is_no_error() -> None:
+    """Ctrl-C that Python wrapped while it made a class is told as what it is."""
+    err = io.StringIO()
+    error = RuntimeError("Error calling __set_name__")
+    error.__cause__ = KeyboardInterrupt()
+    report(error, Console(stderr=err), interrupted=True, verbose=0, as_json=False)
+    assert (exit_code(error, interrupted=True), err.getvalue()) == (130, "")
 
 
 # --- lines
@@ -293,6 +267,40 @@ def test_view_shows_speakers_and_translations() -> None:
     ]
 
 
+def test_view_makes_way_for_other_lines() -> None:
+    """What is drawn can be hidden and shown again, below what was written meanwhile."""
+    live, screen, _ = view(14)
+    live.take(event(token("Hello world", final=False), token(" and more", final=False)))
+    live.hide()
+    assert screen.text == []
+    screen.write("a line\n")
+    live.show()
+    assert screen.text == ["a line", "Hello world", "and more"]
+    live.hide()
+    live.hide()
+    assert screen.text == ["a line"]
+
+
+def test_view_counts_the_rows_of_a_terminal_made_narrower() -> None:
+    """Rows that the terminal wrapped anew when it was resized are erased as they stand."""
+    width, written = [20], []
+    live = LiveView(written.append, lambda: width[0], colour=True)
+    live.take(event(token("Hello", final=True), token(" world of all", final=False)))
+    width[0] = 9  # of ten columns: the row takes two
+    live.take(event(token(" world", final=True)))
+    assert written[-1].startswith("\r\x1b[1A\x1b[J")
+
+
+def test_view_draws_no_more_rows_than_the_terminal_has() -> None:
+    """Rows that scrolled away cannot be drawn again, so only the last ones are drawn."""
+    written: list[str] = []
+    live = LiveView(written.append, lambda: 5, lambda: 3, colour=False)
+    live.take(
+        event(token("one", final=False), *[token(f" w{n:03}", final=False) for n in range(9)])
+    )
+    assert written == ["w007\nw008"]
+
+
 def test_view_lets_no_escape_through() -> None:
     """Control characters of the service's text never reach the terminal."""
     live, screen, _ = view()
@@ -314,7 +322,7 @@ words = st.lists(
 )
 
 
-@given(st.lists(words, max_size=8), st.integers(11, 40), st.booleans())
+@given(st.lists(words, max_size=8), st.integers(2, 40), st.booleans())
 def test_view_ends_with_every_line_once(
     events: list[list[object]], columns: int, colour: bool
 ) -> None:
@@ -329,30 +337,3 @@ def test_view_ends_with_every_line_once(
     if columns > 12:
         assert "".join(shown.split()) == "".join(final_text.split())
     assert all(text_width(row) <= columns for row in screen.text)
-
-
-# --- console
-
-
-class Gone(io.StringIO):
-    """Is a stream whose reader has gone."""
-
-    def write(self, text: str) -> int:
-        """Fail as a pipe does."""
-        raise BrokenPipeError(32, "Broken pipe")
-
-
-def test_console_reports_a_reader_that_has_gone() -> None:
-    """A broken stdout ends the work; a broken stderr is not worth it."""
-    console = Console(stdout=Gone(), stderr=Gone())
-    with pytest.raises(OutputClosed):
-        console.write("x")
-    console.say("x")
-
-
-def test_console_replaces_what_a_code_page_lacks() -> None:
-    """A terminal that cannot show a character gets a question mark, not an error."""
-    raw = io.BytesIO()
-    console = Console(stdout=io.TextIOWrapper(raw, encoding="ascii"))
-    console.write("né\n")
-    assert raw.getvalue() == b"n?\n"

@@ -89,8 +89,11 @@ def test_a_failed_job_is_an_error(service: Sandbox, tmp_path: Path) -> None:
         ["usage", "--days", "0"],
         ["usage", "--logs", "--limits"],
         ["voices", "create", "name-only"],
+        ["jobs", "submit", "a.wav", "--wait", "--json", "--format", "srt"],
+        ["jobs", "wait", "x", "--timeout", "-1"],
+        ["jobs", "list", "--gateway", "slng"],
     ],
-    ids=range(14),
+    ids=range(17),
 )
 def test_a_wrong_command_line_is_exit_code_2(service: Sandbox, args: list[str]) -> None:
     """What cannot be carried out is told before anything is done."""
@@ -100,15 +103,25 @@ def test_a_wrong_command_line_is_exit_code_2(service: Sandbox, args: list[str]) 
 
 
 def test_missing_things_are_exit_code_1(service: Sandbox, tmp_path: Path) -> None:
-    """A missing job, a missing file and a refusal are told in one line."""
+    """What the service does not have, or refuses, is told in one line."""
     for args in (
         ["jobs", "get", "nope"],
         ["files", "delete", "nope"],
-        ["jobs", "submit", str(tmp_path / "no.wav")],
         ["voices", "get", "nope"],
     ):
         done = run_cli(*args)
         assert (done.code, done.out) == (1, "") and len(done.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "args", [["jobs", "submit"], ["files", "upload"], ["voices", "create", "A"]]
+)
+def test_a_missing_file_is_exit_code_2(service: Sandbox, tmp_path: Path, args: list[str]) -> None:
+    """A file that cannot be read is named, and nothing is asked of the service."""
+    done = run_cli(*args, str(tmp_path / "no.wav"))
+    assert (done.code, done.out) == (2, "")
+    assert done.err == f"soniox-sync: {tmp_path / 'no.wav'}: No such file or directory\n"
+    assert service.log.messages(kind="rest", direction="event") == []
 
 
 def test_files_come_and_go(service: Sandbox, recording: str) -> None:

@@ -1,5 +1,8 @@
 """Hear and read speech in one command, without a key.
 
+  soniox-sync demo
+  soniox-sync demo --text "What I want to hear." --dir out
+
 Speaks a sentence into hello.wav, transcribes that file live, and writes hello.srt. With
 SONIOX_API_KEY set it uses the service, else a local sandbox.
 """
@@ -9,18 +12,18 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Callable
 
 from ...config.constants import ENV_API_KEY
+from ...sources import FileSource
 from ...transcript import Transcript
-from ..console import Console, is_terminal
-from ..feeds import file_feed
-from ..outputs import Output, Outputs, TextLines, live_view
-from ..players import WavSink
-from ..services import open_client, open_sandbox, speak
-from .transcribe import follow
+from ..console import Console, UsageError
+from ..files import written_file
+from ..listening import follow
+from ..outputs import Output, Outputs, open_text
+from ..services import NO_SPEECH, open_client, open_sandbox
 
 if TYPE_CHECKING:
     from ...client import SonioxClient
@@ -29,12 +32,6 @@ if TYPE_CHECKING:
 HELP = "speak a sentence and transcribe it, without a key"
 
 SENTENCE = "Good morning! This is what a computer says, and what another one hears."
-_VOICE = {"voice": "Adrian", "language": "en", "audio_format": "pcm_s16le", "sample_rate": 24_000}
-_INSTALL = 'python -m pip install "soniox-sync[sandbox]"'
-_NO_SPEECH = (
-    "the sandbox has no speech engines here, so it plays tones and makes the words up: the "
-    f"captions will not be the sentence. For real speech: {_INSTALL}"
-)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,6 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> None:
     """Speak, transcribe, write captions."""
+    if not args.text.strip():
+        raise UsageError("there is no text to speak")
+    if not os.path.isdir(args.dir):
+        raise UsageError(f"there is no directory {args.dir}")
 
     def tell(line: str) -> None:
         if not args.json:
@@ -55,15 +56,25 @@ def run(args: argparse.Namespace, console: Console) -> None:
     )
     with _open_client(args, console, tell) as (client, service):
         tell(f'Speaking: "{args.text}"')
-        _speak(client, args.text, wav)
+        with client.realtime.speak(args.text, voice="Adrian") as speech:
+            with written_file(wav) as file:
+                speech.save(file)
         tell(f"Wrote {wav}. Transcribing it live:")
-        transcript = _transcribe(client, wav, console, show=not args.json)
-    _write_captions(transcript, srt)
-    heard = " ".join(transcript.final_text.split())
+        keeper = _Keeper()
+        views = [keeper] if args.json else [keeper, open_text(console)]
+        _transcribe(client, wav, views, console)
+    with written_file(srt) as file:
+        file.write(keeper.transcript.to_srt().encode())
+    heard = " ".join(keeper.transcript.final_text.split())
     tell(f"Heard: {heard}\nWrote {srt}")
     if args.json:
         facts = {"service": service, "said": args.text, "heard": heard, "wav": wav, "srt": srt}
-        console.write(json.dumps(facts, ensure_ascii=False) + "\n")
+        console.write_json(json.dumps(facts, ensure_ascii=False))
+
+
+def _transcribe(client: SonioxClient, path: str, views: Sequence[Output], console: Console) -> None:
+    with Outputs(views) as outputs:
+        follow(console, outputs, FileSource(path), client, {"language_hints": ["en"]})
 
 
 @contextmanager
@@ -81,32 +92,9 @@ def _open_client(
     tell(f"Using the local sandbox, {reason}.")
     with open_sandbox() as sandbox:
         if sandbox.engines.name == "tones":
-            console.say(f"soniox-sync: {_NO_SPEECH}")
+            console.say(f"soniox-sync: {NO_SPEECH}")
         with sandbox.client() as client:
             yield client, "sandbox"
-
-
-def _speak(client: SonioxClient, text: str, path: str) -> None:
-    sink = WavSink(path, _VOICE["sample_rate"])  # type: ignore[arg-type]
-    try:
-        for chunk in speak(client, [text], **_VOICE):
-            sink.write(chunk)
-    finally:
-        sink.close()
-
-
-def _transcribe(client: SonioxClient, path: str, console: Console, *, show: bool) -> Transcript:
-    keeper = _Keeper()
-    views: list[Output] = [keeper, *([_view(console)] if show else [])]
-    with file_feed(path, None, pace=1.0) as feed, Outputs(views) as outputs:
-        follow(console, outputs, feed, client, {"language_hints": ["en"]})
-    return keeper.transcript
-
-
-def _view(console: Console) -> Output:
-    if is_terminal(console.stdout):
-        return live_view(console.stdout, console.write)
-    return TextLines(console)
 
 
 class _Keeper:
@@ -121,8 +109,3 @@ class _Keeper:
 
     def close(self, *, complete: bool) -> None:
         """Do nothing: the transcript is read later."""
-
-
-def _write_captions(transcript: Transcript, path: str) -> None:
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(transcript.to_srt())

@@ -1,8 +1,10 @@
 """Keep files at the service, to be transcribed by jobs.
 
-soniox-sync files upload meeting.mp3
-soniox-sync files list
-soniox-sync files delete ID...
+  soniox-sync files upload meeting.mp3
+  soniox-sync files list
+  soniox-sync files delete ID...
+
+Each action tells its options with --help. Sizes are in bytes, times in UTC.
 """
 
 from __future__ import annotations
@@ -25,13 +27,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the actions of this command."""
     actions = Actions(parser)
     upload = actions.add("upload", "upload files", _upload)
-    upload.add_argument("files", nargs="+", metavar="FILE")
+    upload.add_argument("files", nargs="+", metavar="FILE", help="audio")
     upload.add_argument("--reference", metavar="TEXT", help="a reference of your own")
     actions.add("list", "list all files", _list)
     actions.add("count", "count the files", _count)
-    actions.add("get", "show a file's facts", _get).add_argument("id", metavar="ID")
+    get = actions.add("get", "show a file's facts", _get)
+    get.add_argument("id", metavar="ID", help="the file")
     delete = actions.add("delete", "delete files", _delete)
-    delete.add_argument("ids", nargs="*", metavar="ID")
+    delete.add_argument("ids", nargs="*", metavar="ID", help="the files")
     delete.add_argument("--all", action="store_true", help="every file there is")
 
 

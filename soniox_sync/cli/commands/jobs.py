@@ -1,9 +1,12 @@
 """Transcribe files at the service, without sending them in real time.
 
-soniox-sync jobs submit meeting.mp3 --wait --format srt > meeting.srt
-soniox-sync jobs submit https://example.com/talk.mp3
-soniox-sync jobs wait ID
-soniox-sync jobs delete ID --with-file
+  soniox-sync jobs submit meeting.mp3 --wait --format srt > meeting.srt
+  soniox-sync jobs submit https://example.com/talk.mp3
+  soniox-sync jobs wait ID
+  soniox-sync jobs delete ID --with-file
+
+Each action tells its options with --help. Results are lines of columns; with --json each is a line
+with all that the service says about it.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from ..actions import Actions, Progress, run_action, write_record, write_records
 from ..console import Console, UsageError
+from ..options import number
 from ..services import open_client
 
 if TYPE_CHECKING:
@@ -33,23 +37,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = Actions(parser)
     _add_submit(actions)
     wait = actions.add("wait", "wait for a job and write its transcript", _wait)
-    wait.add_argument("id", metavar="ID")
+    wait.add_argument("id", metavar="ID", help="the job")
     _add_output(wait)
     transcript = actions.add("transcript", "write the transcript of a completed job", _transcript)
-    transcript.add_argument("id", metavar="ID")
+    transcript.add_argument("id", metavar="ID", help="the job")
     transcript.add_argument("--format", choices=_FORMATS, default="text", help="(%(default)s)")
-    actions.add("get", "show a job as far as it is", _get).add_argument("id", metavar="ID")
+    get = actions.add("get", "show a job as far as it is", _get)
+    get.add_argument("id", metavar="ID", help="the job")
     actions.add("list", "list all jobs", _list)
     actions.add("count", "count the jobs", _count)
     delete = actions.add("delete", "delete jobs", _delete)
-    delete.add_argument("ids", nargs="*", metavar="ID")
+    delete.add_argument("ids", nargs="*", metavar="ID", help="the jobs")
     delete.add_argument("--all", action="store_true", help="every job there is")
     delete.add_argument("--with-file", action="store_true", help="and the files they were made of")
 
 
 def _add_submit(actions: Actions) -> None:
     submit = actions.add("submit", "start a job from a file, a URL or an uploaded file", _submit)
-    submit.add_argument("source", metavar="FILE|URL", nargs="?")
+    submit.add_argument(
+        "source", metavar="FILE|URL", nargs="?", help="audio, or where the service finds it"
+    )
     submit.add_argument("--file-id", metavar="ID", help="a file uploaded before")
     submit.add_argument("--model", help="the model, if not the default one")
     submit.add_argument("--translate", metavar="XX", help="translate into this language")
@@ -67,7 +74,12 @@ def _add_submit(actions: Actions) -> None:
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=_FORMATS, default="text", help="(%(default)s)")
-    parser.add_argument("--timeout", type=float, metavar="SEC", help="wait no longer than this")
+    parser.add_argument(
+        "--timeout",
+        type=number(float, 0),
+        metavar="SEC",
+        help="wait no longer than so many seconds",
+    )
 
 
 def _submit(args: argparse.Namespace, console: Console) -> None:
@@ -75,18 +87,21 @@ def _submit(args: argparse.Namespace, console: Console) -> None:
         raise UsageError("say what to transcribe: a FILE, a URL, or --file-id ID")
     if args.delete_after and not args.wait:
         raise UsageError("--delete-after needs --wait")
-    with open_client(args) as client, Progress(console) as progress:
-        order = _order(args, client, progress)
+    if args.json and args.format != "text":
+        raise UsageError(f"--json and --format {args.format} exclude each other")
+    with open_client(args) as client:
         if not args.wait:
-            job = client.stt.transcribe(**order)
-            _write_jobs(args, console, [job], progress)
+            with Progress(console) as progress:
+                job = client.stt.transcribe(**_order(args, client, progress))
+            write_records(args, console, [job], _FIELDS)
             return
-        transcript = client.stt.transcribe_and_wait_with_tokens(
-            **order,
-            delete_after=args.delete_after,
-            wait_timeout_sec=args.timeout,
-            on_progress=partial(_tell, progress),
-        )
+        with Progress(console) as progress:
+            transcript = client.stt.transcribe_and_wait_with_tokens(
+                **_order(args, client, progress),
+                delete_after=args.delete_after,
+                wait_timeout_sec=args.timeout,
+                on_progress=partial(_tell, progress),
+            )
     _write_transcript(args, console, transcript)
 
 
@@ -153,13 +168,6 @@ def _write_transcript(
     }
     text = writers[args.format]()
     console.write(text if text.endswith("\n") or not text else text + "\n")
-
-
-def _write_jobs(
-    args: argparse.Namespace, console: Console, jobs: list[TranscriptionJob], progress: Progress
-) -> None:
-    progress.clear()
-    write_records(args, console, jobs, _FIELDS)
 
 
 def _get(args: argparse.Namespace, console: Console) -> None:

@@ -1,4 +1,10 @@
-"""List the models that transcribe and those that speak."""
+"""List the models that transcribe and those that speak.
+
+  soniox-sync models
+  soniox-sync models --tts --json
+
+Columns: id, name, and the id of the model that it is another name of.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,10 @@
 """Serve a local stand-in for the Soniox service, until Ctrl-C.
 
+  soniox-sync sandbox
+  soniox-sync sandbox --port 8123 --engines tones
+
 It prints its addresses, and lines for a shell that make every program of this library, and of the
-official SDKs, use it.
+official SDKs, use it. It ends with 130, as everything that Ctrl-C ends.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from ...transport.deadline import Deadline, wait_for
 from ..console import Console, UsageError
+from ..options import number
 from ..services import open_sandbox
 
 if TYPE_CHECKING:
@@ -25,7 +29,9 @@ HELP = "serve a local stand-in for the service"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
     parser.add_argument("--host", default="127.0.0.1", help="a loopback address (%(default)s)")
-    parser.add_argument("--port", type=int, default=0, help="0 takes a free one (%(default)s)")
+    parser.add_argument(
+        "--port", type=number(int, 0, 65_535), default=0, help="0 takes a free one (%(default)s)"
+    )
     parser.add_argument(
         "--engines",
         choices=("auto", "speech", "tones"),
@@ -42,7 +48,10 @@ def run(args: argparse.Namespace, console: Console) -> None:
         raise UsageError(f"cannot listen on {args.host}:{args.port}: {error.strerror}") from error
     stopped = threading.Event()
     with sandbox, console.interrupts.graceful(stopped.set):
-        console.write(_as_json(sandbox) if args.json else _as_text(sandbox))
+        if args.json:
+            console.write_json(_as_json(sandbox))
+        else:
+            console.write(_as_text(sandbox))
         console.note("serving until Ctrl-C")
         wait_for(stopped, Deadline(None))
 
@@ -60,7 +69,7 @@ def _environment(sandbox: Sandbox) -> dict[str, str]:
 
 def _as_json(sandbox: Sandbox) -> str:
     urls = {name: getattr(sandbox.urls, name) for name in ("api", "stt", "tts_api", "tts", "slng")}
-    return json.dumps({"urls": urls, "env": _environment(sandbox)}) + "\n"
+    return json.dumps({"urls": urls, "env": _environment(sandbox)})
 
 
 def _as_text(sandbox: Sandbox) -> str:

@@ -1,8 +1,10 @@
 """Tell what was used and what it cost.
 
-soniox-sync usage                  a line for each model, last 30 days
-soniox-sync usage --logs --days 1  a line for each request
-soniox-sync usage --limits         how many streams run and may run at once
+  soniox-sync usage                  a line for each model, last 30 days
+  soniox-sync usage --logs --days 1  a line for each request
+  soniox-sync usage --limits         how many streams run and may run at once
+
+Audio is told in milliseconds, money in US dollars, times in UTC.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from datetime import datetime, timedelta, timezone
 
 from ..actions import write_records
 from ..console import Console
+from ..options import number
 from ..services import open_client
 
 HELP = "tell what was used and what it cost"
@@ -36,7 +39,9 @@ _SUM_FIELDS = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
-    parser.add_argument("--days", type=_days, metavar="N", help="how far back (30, of logs 1)")
+    parser.add_argument(
+        "--days", type=number(int, 1, 365), metavar="N", help="how far back (30, of logs 1)"
+    )
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--logs", action="store_true", help="single requests, at most 31 days")
     kind.add_argument("--limits", action="store_true", help="streams at once, now and at most")
@@ -63,17 +68,10 @@ def _tell_limits(args: argparse.Namespace, console: Console) -> None:
     with open_client(args) as client:
         limits = client.concurrency_limits.get()
     if args.json:
-        console.write(json.dumps(limits.raw) + "\n")
+        console.write_json(json.dumps(limits.raw, ensure_ascii=False))
         return
     for name, scope in (("project", limits.project), ("organization", limits.organization)):
         for kind in ("transcribe_concurrent", "tts_concurrent"):
             most = getattr(scope.limits, kind)
             now = getattr(scope.current, kind)
             console.write(f"{name}  {kind}  {now} of {'any' if most is None else most}\n")
-
-
-def _days(text: str) -> int:
-    value = int(text)
-    if not 1 <= value <= 365:
-        raise argparse.ArgumentTypeError("must be from 1 to 365")
-    return value

@@ -1,7 +1,10 @@
 """Clone voices from short clips, and list those that everybody may use.
 
-soniox-sync voices create Grandma clip.wav
-soniox-sync voices shared --gender female
+  soniox-sync voices create Grandma clip.wav
+  soniox-sync voices shared --gender female
+  soniox-sync voices list
+
+Each action tells its options with --help.
 """
 
 from __future__ import annotations
@@ -26,18 +29,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     shared.add_argument("--model", default=DEFAULT_TTS_MODEL, help="(%(default)s)")
     shared.add_argument("--gender", help="male, female or neutral")
     shared.add_argument("--age", help="young, middle_aged or old")
-    shared.add_argument("--accent")
+    shared.add_argument("--accent", help="such as american or british")
     shared.add_argument("--use-case", action="append", metavar="TAG", help="repeatable")
     shared.add_argument("--style", action="append", metavar="TAG", help="repeatable")
     create = actions.add("create", "clone a voice from a clip of up to 20 s", _create)
-    create.add_argument("name", metavar="NAME")
-    create.add_argument("file", metavar="FILE")
-    actions.add("get", "show a cloned voice", _get).add_argument("id", metavar="ID")
+    create.add_argument("name", metavar="NAME", help="how to call the voice")
+    create.add_argument("file", metavar="FILE", help="the clip")
+    get = actions.add("get", "show a cloned voice", _get)
+    get.add_argument("id", metavar="ID", help="the voice")
     recompute = actions.add("recompute", "prepare a cloned voice for models", _recompute)
-    recompute.add_argument("id", metavar="ID")
+    recompute.add_argument("id", metavar="ID", help="the voice")
     recompute.add_argument("--model", help="all that it is not ready for, unless said")
     delete = actions.add("delete", "delete cloned voices", _delete)
-    delete.add_argument("ids", nargs="+", metavar="ID")
+    delete.add_argument("ids", nargs="+", metavar="ID", help="the voices")
 
 
 def _list(args: argparse.Namespace, console: Console) -> None:
