@@ -38,10 +38,8 @@ def open_encoder(audio_format: str, sample_rate: int, bitrate: Optional[int]) ->
         return _Converter(convert)
     if audio_format == "wav":
         return _Wav(sample_rate)
-    if audio_format == "mp3":
-        return _Mp3(sample_rate, bitrate)
-    if audio_format == "flac":
-        return _Flac(sample_rate)
+    if audio_format in _LIBSNDFILE:
+        return _Compressed(audio_format, sample_rate, bitrate)
     raise bad_request(
         f"The sandbox cannot write {audio_format}: no encoder for it is known. Use wav or pcm_*."
     )
@@ -102,53 +100,59 @@ class _Wav:
         return self.feed(b"")
 
 
-class _Mp3:
-    """Writes mp3 with lameenc, if that is installed."""
+class _Compressed:
+    """Writes mp3, flac or Ogg Opus with soundfile, as it comes.
 
-    def __init__(self, sample_rate: int, bitrate: Optional[int]) -> None:
-        try:
-            import lameenc
-        except ImportError:
-            raise bad_request(
-                "The sandbox needs lameenc to write mp3 (python -m pip install lameenc). "
-                "wav and pcm_* need nothing."
-            ) from None
-        self._lame: Any = lameenc.Encoder()
-        self._lame.set_bit_rate((bitrate or _DEFAULT_MP3_BITRATE) // 1000)
-        self._lame.set_in_sample_rate(sample_rate)
-        self._lame.set_channels(1)
-        self._lame.set_quality(7)
-        silence = getattr(self._lame, "silence", None)
-        if silence is not None:
-            silence()
+    What libsndfile would set right at the file's beginning when it is closed stays as it was: a
+    stream cannot go back.
+    """
 
-    def feed(self, pcm: bytes) -> bytes:
-        return bytes(self._lame.encode(pcm)) if pcm else b""
-
-    def finish(self) -> bytes:
-        return bytes(self._lame.flush())
-
-
-class _Flac:
-    """Writes flac with soundfile, if that is installed; the file is whole only at the end."""
-
-    def __init__(self, sample_rate: int) -> None:
+    def __init__(self, audio_format: str, sample_rate: int, bitrate: Optional[int]) -> None:
         try:
             import soundfile
-        except ImportError:
+        except (ImportError, OSError):  # OSError: without its library
             raise bad_request(
-                "The sandbox needs soundfile to write flac (python -m pip install soundfile). "
-                "wav and pcm_* need nothing."
+                f"The sandbox needs soundfile to write {audio_format} (python -m pip install "
+                "soundfile). wav and pcm_* need nothing."
             ) from None
-        self._file = io.BytesIO()
-        self._flac: Any = soundfile.SoundFile(
-            self._file, "w", sample_rate, 1, subtype="PCM_16", format="FLAC"
+        kind, subtype = _LIBSNDFILE[audio_format]
+        more: dict[str, Any] = {}
+        if audio_format == "mp3":
+            more = {
+                "bitrate_mode": "CONSTANT",
+                "compression_level": _mp3_level(sample_rate, bitrate or _DEFAULT_MP3_BITRATE),
+            }
+        self._out = io.BytesIO()
+        self._told = 0
+        self._file: Any = soundfile.SoundFile(
+            self._out, "w", sample_rate, 1, subtype=subtype, format=kind, **more
         )
 
     def feed(self, pcm: bytes) -> bytes:
-        self._flac.buffer_write(pcm, dtype="int16")
-        return b""
+        if pcm:
+            self._file.buffer_write(pcm, dtype="int16")
+        return self._new()
 
     def finish(self) -> bytes:
-        self._flac.close()
-        return self._file.getvalue()
+        self._file.close()
+        return self._new()
+
+    def _new(self) -> bytes:
+        with self._out.getbuffer() as written:
+            data = bytes(written[self._told :])
+        self._told += len(data)
+        return data
+
+
+# format -> libsndfile's names of container and codec
+_LIBSNDFILE = {
+    "mp3": ("MP3", "MPEG_LAYER_III"),
+    "flac": ("FLAC", "PCM_16"),
+    "opus": ("OGG", "OPUS"),
+}
+
+
+def _mp3_level(sample_rate: int, bitrate: int) -> float:
+    """Give libsndfile's 0..1 for a bitrate: it counts down over what MPEG 1 or 2 allows."""
+    lowest, highest = (32_000, 320_000) if sample_rate >= 32_000 else (8_000, 160_000)
+    return min(0.999, max(0.0, (highest - bitrate) / (highest - lowest)))

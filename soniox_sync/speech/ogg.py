@@ -52,8 +52,50 @@ class _Page:
         self.data = data[behind + count : start + size]
 
 
+# samples of one frame by the upper five bits of a packet's first byte (RFC 6716, 3.1)
+_SILK, _HYBRID, _CELT = (480, 960, 1920, 2880), (480, 960), (120, 240, 480, 960)
+_FRAME = (*(_SILK * 3), *(_HYBRID * 2), *(_CELT * 4))
+
+
+def packet_samples(start: bytes) -> int:
+    """Give the samples of an Opus packet, of which the first two bytes are enough."""
+    if not start:
+        return 0
+    code = start[0] & 3
+    if code == 3:
+        frames = start[1] & 0x3F if len(start) > 1 else 0
+    else:
+        frames = 1 if code == 0 else 2
+    return frames * _FRAME[start[0] >> 3]
+
+
+class _Packets:
+    """Adds up the samples of one stream's packets, page by page."""
+
+    def __init__(self) -> None:
+        self.samples = 0
+        self._unfinished = 0  # of a packet that goes on on the next page
+
+    def ended_on(self, page: _Page) -> bool:
+        """Take in a page; tell whether any packet ends on it."""
+        at, starts, ended = 0, not page.flags & _CONTINUED, False
+        for lacing in page.table:
+            if starts:
+                self._unfinished = packet_samples(page.data[at : at + min(lacing, 2)])
+            at += lacing
+            starts = lacing < 255
+            if starts:
+                self.samples += self._unfinished
+                self._unfinished, ended = 0, True
+        return ended
+
+
 class OggJoiner:
-    """Hands out whole pages of one stream; bytes that are no Ogg are passed on as they are."""
+    """Hands out whole pages of one stream; bytes that are no Ogg are passed on as they are.
+
+    Pages are timed by the packets on them: what an encoder says of its last page leaves out what
+    it added to fill a packet, which is allowed at the end of a stream only.
+    """
 
     def __init__(self) -> None:
         self._rest = b""
@@ -62,7 +104,7 @@ class OggJoiner:
         self._headers = True  # of the present stream may still come
         self._serial = 0
         self._number = 0
-        self._base = 0  # granules of the streams before
+        self._packets = _Packets()
         self._granule = 0
         self._skip = 0  # samples a decoder drops at the start
 
@@ -75,7 +117,7 @@ class OggJoiner:
         """Learn that another stream follows."""
         self._rest = b""
         if self._number:
-            self._first, self._headers, self._base = False, True, self._granule
+            self._first, self._headers = False, True
 
     def feed(self, data: bytes) -> bytes:
         """Give the whole pages there are."""
@@ -111,10 +153,10 @@ class OggJoiner:
         if self._headers and page.granule == 0 and page.data:
             return self._page(page, 0) if self._first else b""
         self._headers = False
-        if page.granule >= 0:  # -1: no packet ends on this page
-            self._granule = self._base + page.granule
-            return self._page(page, self._granule)
-        return self._page(page, -1)
+        if not self._packets.ended_on(page):
+            return self._page(page, -1)
+        self._granule = self._packets.samples
+        return self._page(page, self._granule)
 
     def _page(self, page: _Page, granule: int) -> bytes:
         number, self._number = self._number, self._number + 1

@@ -7,7 +7,7 @@ import io
 import struct
 import sys
 import wave
-from typing import Any
+from typing import Any, Optional
 
 import pytest
 
@@ -138,18 +138,26 @@ def test_undecodable_container_is_a_clear_400() -> None:
     assert "aac" in caught.value.message
 
 
-def test_mp3_goes_round_if_its_packages_are_there() -> None:
-    """mp3 written by the sandbox is read by the sandbox, streamed both ways."""
-    pytest.importorskip("lameenc")
-    pytest.importorskip("miniaudio")
-    tone = b"".join(
+def spoken_tone(rate: int) -> bytes:
+    return b"".join(
         chunk.pcm
         for chunk in ToneSynthesizer().speak(
-            "hello " * 10, voice="Adrian", language="en", sample_rate=24000
+            "hello " * 10, voice="Adrian", language="en", sample_rate=rate
         )
     )
-    encoder = open_encoder("mp3", 24000, 64000)
-    data = encoder.feed(tone) + encoder.finish()
+
+
+@pytest.mark.parametrize("bitrate", [None, 32000, 128000])
+def test_mp3_goes_round_if_its_packages_are_there(bitrate: Optional[int]) -> None:
+    """mp3 written by the sandbox is read by the sandbox, streamed both ways, at its bitrate."""
+    pytest.importorskip("soundfile")
+    pytest.importorskip("miniaudio")
+    tone = spoken_tone(24000)
+    encoder = open_encoder("mp3", 24000, bitrate)
+    pieces = [encoder.feed(tone[at : at + 4800]) for at in range(0, len(tone), 4800)]
+    data = b"".join(pieces) + encoder.finish()
+    assert all(pieces[1:])  # it streams
+    assert len(data) * 8 * 48000 / len(tone) == pytest.approx(bitrate or 64000, rel=0.1)
     decoder = AutoDecoder("mp3")
     heard = b"".join(decoder.feed(data[at : at + 500]) for at in range(0, len(data), 500))
     heard += decoder.finish()
@@ -159,22 +167,38 @@ def test_mp3_goes_round_if_its_packages_are_there() -> None:
 
 
 def test_flac_goes_round_if_its_packages_are_there() -> None:
-    """flac written by the sandbox is read by the sandbox."""
+    """flac written by the sandbox is read by the sandbox, streamed."""
     pytest.importorskip("soundfile")
     pytest.importorskip("miniaudio")
     encoder = open_encoder("flac", 16000, None)
-    data = encoder.feed(struct.pack("<1600h", *([1000] * 1600))) + encoder.finish()
+    pcm = struct.pack("<16000h", *(range(-8000, 8000)))
+    pieces = [encoder.feed(pcm[at : at + 3200]) for at in range(0, len(pcm), 3200)]
     decoder = AutoDecoder()
-    heard = decoder.feed(data) + decoder.finish()
+    heard = decoder.feed(b"".join(pieces) + encoder.finish()) + decoder.finish()
     decoder.close()
-    assert values(heard) == [1000] * 1600
+    assert values(heard) == list(range(-8000, 8000))
 
 
-@pytest.mark.parametrize("name", ["opus", "aac"])
-def test_missing_encoders_are_a_clear_400(name: str) -> None:
-    """A format without an encoder is refused, naming what works."""
+@pytest.mark.parametrize("rate", [8000, 16000, 24000, 48000])
+def test_opus_is_one_ogg_stream_if_its_package_is_there(rate: int) -> None:
+    """Opus comes as one Ogg stream that others read, as long as the speech was."""
+    soundfile = pytest.importorskip("soundfile")
+    tone = spoken_tone(rate)
+    encoder = open_encoder("opus", rate, 32000)
+    data = encoder.feed(tone) + encoder.finish()
+    assert data[:4] == b"OggS"
+    assert b"OpusHead" in data[:64]
+    with soundfile.SoundFile(io.BytesIO(data)) as file:
+        assert file.frames / file.samplerate == pytest.approx(len(tone) / 2 / rate, abs=0.1)
+
+
+def test_a_missing_encoder_is_a_clear_400(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A format without an encoder is refused, naming what works, or what to install."""
     with pytest.raises(Problem, match="wav"):
-        open_encoder(name, 24000, None)
+        open_encoder("aac", 24000, None)
+    monkeypatch.setitem(sys.modules, "soundfile", None)
+    with pytest.raises(Problem, match="pip install soundfile"):
+        open_encoder("mp3", 24000, None)
 
 
 def test_f32_is_the_same_wave() -> None:

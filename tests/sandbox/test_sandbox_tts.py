@@ -162,7 +162,7 @@ def test_late_frames_echo_the_old_id(sandbox: Sandbox, late: dict[str, Any]) -> 
         ({"speed": 1.31}, "speed"),
         ({"speed": "fast"}, "speed"),
         ({"reduce_silence": "yes"}, "reduce_silence"),
-        ({"audio_format": "opus", "sample_rate": 24000}, "cannot write opus"),
+        ({"audio_format": "aac", "sample_rate": 24000}, "cannot write aac"),
     ],
 )
 def test_bad_config_is_a_stream_error(

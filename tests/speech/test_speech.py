@@ -113,6 +113,23 @@ def test_chunks_hold_whole_samples(client: SonioxClient) -> None:
         assert all(length % size == 0 for length in lengths)
 
 
+@pytest.mark.parametrize("audio_format", ["mp3", "opus"])
+def test_compressed_speech_of_several_streams_is_one_file(
+    client: SonioxClient, sandbox: Sandbox, audio_format: str, tmp_path: Any
+) -> None:
+    """Long speech in mp3 and opus is read by another library as one, as long as all of it."""
+    soundfile = pytest.importorskip("soundfile")
+    raw = client.realtime.speak(LONG, audio_format="pcm_s16le", sample_rate=24000).read(WAIT)
+    before = streams_of(sandbox)
+    speech = client.realtime.speak(LONG, audio_format=audio_format, sample_rate=24000)
+    target = tmp_path / f"speech.{audio_format}"
+    speech.save(target)
+    assert streams_of(sandbox) - before > 1
+    with soundfile.SoundFile(target) as file:
+        seconds = len(file.buffer_read(dtype="int16")) / 2 / file.samplerate
+    assert seconds == pytest.approx(len(raw) / 48000, rel=0.02)
+
+
 def test_flac_takes_one_stream_only(client: SonioxClient) -> None:
     """A text too long for one stream is refused as FLAC, with advice, before any audio."""
     speech = client.realtime.speak(LONG, audio_format="flac", sample_rate=16000)

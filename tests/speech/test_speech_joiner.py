@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import struct
 import wave
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from soniox_sync import SonioxConnectionError
 from soniox_sync.audio import wav_header
 from soniox_sync.speech.joiner import is_joinable, open_joiner
-from soniox_sync.speech.ogg import ogg_page
+from soniox_sync.speech.ogg import ogg_page, packet_samples
 
 
 def join(joiner: Any, streams: list[bytes], step: int) -> bytes:
@@ -145,9 +146,10 @@ def slow_crc(data: bytes) -> int:
 def test_opus_pages_become_one_stream(step: int) -> None:
     """Pages of two streams are numbered on as one, with one header, one clock and one end."""
     joiner = open_joiner("opus", 24000)
-    joined = join(joiner, [opus_stream(7, [b"a", b"b"]), opus_stream(9, [b"c", b"d"])], step)
+    a, b, c, d = (b"\x08" + letter for letter in (b"a", b"b", b"c", b"d"))  # 20 ms each
+    joined = join(joiner, [opus_stream(7, [a, b]), opus_stream(9, [c, d])], step)
     pages = pages_of(joined)
-    assert [page[4] for page in pages[2:]] == [b"a", b"b", b"c", b"d", b""]
+    assert [page[4] for page in pages[2:]] == [a, b, c, d, b""]
     assert [page[3] for page in pages] == list(range(7))
     assert {page[2] for page in pages} == {7}
     assert [page[1] for page in pages[2:]] == [960, 1920, 2880, 3840, 3840]
@@ -155,24 +157,71 @@ def test_opus_pages_become_one_stream(step: int) -> None:
     assert joiner.seconds == pytest.approx((3840 - 312) / 48000)
 
 
-def test_a_lame_mp3_joins() -> None:
-    """Two streams of a real encoder are decoded as one, as long as both together."""
-    lameenc = pytest.importorskip("lameenc")
+@pytest.mark.parametrize(
+    ("start", "ms"),
+    [
+        (b"\x00", 10),  # SILK, one frame
+        (b"\x18", 60),
+        (b"\x61", 20),  # hybrid, two frames of 10 ms
+        (b"\x6a", 40),
+        (b"\x80", 2.5),  # CELT
+        (b"\xf8", 20),
+        (b"\xfb\x06", 120),  # six frames, as the second byte says
+        (b"\xfb\xc3", 60),  # its upper bits say something else
+        (b"", 0),
+        (b"\xfb", 0),
+    ],
+)
+def test_opus_packets_tell_their_length(start: bytes, ms: float) -> None:
+    """The first bytes of a packet say how long it sounds (RFC 6716, 3.1)."""
+    assert packet_samples(start) == ms * 48
+
+
+def test_opus_packets_over_several_pages_are_counted_once() -> None:
+    """A packet that goes on on the next page counts where it ends."""
+    head = opus_stream(7, [])
+    long = b"\x08" + bytes(299)
+    parts = [
+        ogg_page(0, -1, 7, 2, b"\xff", long[:255]),
+        ogg_page(1, 960, 7, 3, b"\x2d", long[255:]),
+    ]
+    pages = pages_of(join(open_joiner("opus", 24000), [head + b"".join(parts)], 1000))
+    assert [page[1] for page in pages[2:]] == [-1, 960, 960]
+
+
+def encoded(audio_format: str, seconds: float, rate: int = 24000) -> bytes:
+    """Encode a hum with a real encoder."""
+    pytest.importorskip("soundfile")
+    from soniox_sync.sandbox.encoders import open_encoder
+
+    count = int(seconds * rate)
+    wave_ = struct.pack(f"<{count}h", *(int(8000 * math.sin(at / 9)) for at in range(count)))
+    encoder = open_encoder(audio_format, rate, None)
+    return encoder.feed(wave_) + encoder.finish()
+
+
+def test_real_mp3_streams_join() -> None:
+    """Streams of a real encoder are decoded as one, as long as all together."""
     miniaudio = pytest.importorskip("miniaudio")
-
-    def encode(seconds: float) -> bytes:
-        encoder = lameenc.Encoder()
-        encoder.set_bit_rate(64)
-        encoder.set_in_sample_rate(24000)
-        encoder.set_channels(1)
-        encoder.silence()
-        return bytes(encoder.encode(bytes(int(seconds * 24000) * 2)) + encoder.flush())
-
     joiner = open_joiner("mp3", 24000)
-    joined = join(joiner, [encode(1.0), encode(0.5)], 500)
+    joined = join(joiner, [encoded("mp3", 1.0), encoded("mp3", 0.5)], 500)
     decoded = miniaudio.decode(joined, nchannels=1, sample_rate=24000)
     assert decoded.num_frames / 24000 == pytest.approx(1.5, abs=0.2)
     assert joiner.seconds == pytest.approx(decoded.num_frames / 24000, abs=0.1)
+
+
+@pytest.mark.parametrize("rate", [8000, 24000, 48000])
+def test_real_opus_streams_join(rate: int) -> None:
+    """Three Ogg Opus streams of a real encoder are read by another library as one."""
+    soundfile = pytest.importorskip("soundfile")
+    joiner = open_joiner("opus", rate)
+    parts = [encoded("opus", seconds, rate) for seconds in (1.0, 0.5, 2.0)]
+    joined = join(joiner, parts, 700)
+    assert joined.count(b"OpusHead") == 1
+    with soundfile.SoundFile(io.BytesIO(joined)) as file:
+        samples = file.buffer_read(dtype="int16")
+        assert len(samples) / 2 / file.samplerate == pytest.approx(3.5, abs=0.1)
+    assert joiner.seconds == pytest.approx(3.5, abs=0.1)
 
 
 def test_formats_that_cannot_be_joined_are_known() -> None:
