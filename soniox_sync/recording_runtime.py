@@ -188,11 +188,15 @@ class RecordingRuntime:
 
     def _on_source_end(self) -> None:
         with self.news:
-            rest = self._intake.end()
-            self._settle_format()
-            if rest:
-                self.recorder.capture(rest)
-            self.recorder.stop()
+            try:
+                rest = self._intake.end()
+            except SonioxError as error:
+                self.recorder.fail(error)
+            else:
+                self._settle_format()
+                if rest:
+                    self.recorder.capture(rest)
+                self.recorder.stop()
             self._tell()
 
     def _on_source_error(self, error: BaseException) -> None:

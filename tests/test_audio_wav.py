@@ -131,6 +131,14 @@ def test_placeholder_lengths_mean_unknown(size):
     assert header.duration_ms is None
 
 
+def test_a_whole_file_without_samples_is_empty():
+    """A data chunk of no bytes with another chunk behind it is empty, not of unknown length."""
+    body = b"WAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, 8000, 16000, 2, 16)
+    body += b"data" + bytes(4) + b"LIST" + struct.pack("<I", 4) + b"abcd"
+    reader = WavReader(b"RIFF" + struct.pack("<I", len(body)) + body)
+    assert (reader.header.data_bytes, reader.read()) == (0, b"")
+
+
 @pytest.mark.parametrize("magic", [b"RF64", b"BW64"])
 def test_64_bit_lengths_are_read(magic):
     """RF64 and BW64 take the length from their ds64 chunk."""

@@ -82,6 +82,7 @@ class WavParser:
         self._started = False
         self._format: Optional[tuple[str, int, int]] = None
         self._size_64: Optional[int] = None
+        self._riff_size = 0
 
     def feed(self, data: bytes) -> Optional[WavHeader]:
         """Take the next bytes; give the header once it is complete, before that `None`.
@@ -124,6 +125,7 @@ class WavParser:
             raise ConfigurationError("not a WAV: it does not begin with RIFF....WAVE")
         if len(head) < 12:
             return False
+        self._riff_size = int.from_bytes(head[4:8], "little")
         self._take(12)
         self._started = True
         return True
@@ -147,6 +149,8 @@ class WavParser:
         self._take(8)
         name, rate, channels = self._format
         length = _known_length(size, self._size_64)
+        if size == 0 and self._riff_size != UNKNOWN_SIZE and self._riff_size + 8 > self._offset:
+            length = 0  # a whole file without samples: what follows is another chunk
         self.header = WavHeader(name, rate, channels, self._offset, length)
         self.rest = bytes(self._buffer)
         self._buffer.clear()

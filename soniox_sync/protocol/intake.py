@@ -6,6 +6,7 @@ from typing import Optional
 
 from ..audio.formats import RawAudio, is_raw, stt_format_name
 from ..audio.wav import WavParser
+from ..errors import ConfigurationError
 
 _RIFF = (b"RIFF", b"RF64")
 
@@ -69,8 +70,13 @@ class Intake:
         return data
 
     def end(self) -> bytes:
-        """Give what was held back, when the source ends before anything was clear."""
+        """Give what was held back, when the source ends before anything was clear.
+
+        Raises `ConfigurationError` for a WAV that ends inside its header: it was cut off.
+        """
         if self.known:
             return b""
+        if self._parser is not None:
+            raise ConfigurationError("the WAV ends inside its header, before any sample")
         self._decide(None)
         return self._begin

@@ -171,7 +171,7 @@ def _times(value: object) -> Optional[Timestamps]:
 class StreamRecord:
     """Is what the protocol knows of one stream. Changed only by `TtsStreams`."""
 
-    __slots__ = ("audio_ended", "config", "error", "phase", "stream_id", "text_bytes")
+    __slots__ = ("audio_ended", "config", "error", "phase", "stream_id", "text_bytes", "unheard")
 
     def __init__(self, stream_id: str, config: Mapping[str, Any]) -> None:
         self.stream_id = stream_id
@@ -180,6 +180,8 @@ class StreamRecord:
         self.audio_ended = False
         self.text_bytes = 0
         self.error: Optional[SonioxError] = None
+        # the text sent while no frame came for it, and whether it ended there; `None`: not kept
+        self.unheard: Optional[list[tuple[str, bool]]] = None
 
 
 class TtsStreams:
@@ -197,6 +199,12 @@ class TtsStreams:
 
     def open(self, stream_id: str, config: Mapping[str, Any]) -> StreamRecord:
         """Take a place for a new stream. Raises `StateError` for a sixth, or an id that lives."""
+        self.check_room(stream_id)
+        record = self.live[stream_id] = StreamRecord(stream_id, config)
+        return record
+
+    def check_room(self, stream_id: str) -> None:
+        """Raise `StateError` when a stream of this name cannot be added."""
         if stream_id in self.live:
             raise StateError(
                 f"stream_id {stream_id!r} is in use on this connection until it is terminated"
@@ -206,8 +214,19 @@ class TtsStreams:
                 f"this connection has {self._max} live streams, the most the service allows: "
                 "wait for one to terminate (wait_sec=), or open another connection"
             )
-        record = self.live[stream_id] = StreamRecord(stream_id, config)
-        return record
+
+    def adopt(self, record: StreamRecord, config: Mapping[str, Any]) -> list[str]:
+        """Add a stream whose connection was lost unheard; give its messages, to be sent again.
+
+        Its text is not kept a second time. `check_room()` comes before.
+        """
+        self.live[record.stream_id] = record
+        record.config = config
+        if record.phase is TtsPhase.NEW:
+            return []
+        unheard, record.unheard = record.unheard or [], None
+        texts = [self._dialect.text(record.stream_id, text, end) for text, end in unheard]
+        return [self._dialect.config(config), *texts]
 
     def text(self, record: StreamRecord, text: str, end: bool) -> list[str]:
         """Give the messages that carry `text`; the config goes with the first (PROTOCOL 3.3.10)."""
@@ -220,6 +239,8 @@ class TtsStreams:
         size = len(text.encode("utf-8"))  # before anything changes: half a surrogate pair raises
         record.phase = step(TTS, after, TtsStep.END, whose) if end else after
         record.text_bytes += size
+        if record.unheard is not None:
+            record.unheard.append((text, end))
         messages = [self._dialect.config(record.config)] if before is TtsPhase.NEW else []
         messages.append(self._dialect.text(record.stream_id, text, end))
         return messages
@@ -235,6 +256,7 @@ class TtsStreams:
         if record.phase is TtsPhase.NEW or record.phase.is_over:
             return None  # it speaks of an earlier stream of this name (PROTOCOL 3.3.6)
         whose = f"stream {record.stream_id!r}"
+        record.unheard = None  # whatever the frame says: the server has the stream
         chunk = frame.chunk if record.phase.wants_audio else None
         if chunk is not None and (chunk.audio_end or chunk.weight):
             record.audio_ended = chunk.audio_end  # with more audio behind it, it was not the end
@@ -267,6 +289,16 @@ class TtsStreams:
         record.phase = step(TTS, record.phase, what, whose)
         if record.phase.is_over:
             self.forget(record)
+
+
+def abandon(record: StreamRecord, error: Optional[SonioxError]) -> None:
+    """End a stream that is on no connection: cancelled, or failed with `error`."""
+    whose = f"stream {record.stream_id!r}"
+    if error is None:
+        record.phase = step(TTS, record.phase, TtsStep.CANCEL, whose)
+    else:
+        record.error = error
+    record.phase = step(TTS, record.phase, TtsStep.LOST, whose)
 
 
 def _aborted(stream_id: str) -> NetworkError:

@@ -30,7 +30,7 @@ def create_key(world: World, request: Request) -> Answer:
     own = admit(world, request)
     body = request.json()
     usage = body.get("usage_type")
-    if usage not in _USAGES:
+    if not isinstance(usage, str) or usage not in _USAGES:
         raise invalid("body.payload.usage_type", f"Input should be one of {', '.join(_USAGES)}.")
     if own.permissions is not None and _USAGES[usage] not in set(own.permissions):
         raise Problem("permission_denied", "The API key has no permission for this service.")

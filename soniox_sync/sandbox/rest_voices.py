@@ -124,7 +124,8 @@ def delete_voice(world: World, request: Request) -> Answer:
 def recompute(world: World, request: Request) -> Answer:
     """Serve `POST /voices/{id}/recompute`."""
     admit(world, request)
-    model = check_text(request.json().get("model"), "body.payload.model", 64)
+    body = request.json() if request.body else {}  # no body means every model, too
+    model = check_text(body.get("model"), "body.payload.model", 64)
     wanted = _MODELS if model is None else (find_model(model, TTS_MODELS),)
     with world.store.lock:
         voice = world.store.voices.get(request.params["id"])

@@ -79,6 +79,8 @@ PASSED_STT_V5 = Dialect("slng rt-v5", _decode_untyped, lambda message: [message]
 def read_typed(value: Any) -> list[Union[Any, bytes]]:
     """Translate one message of a client."""
     kind = value.get("type") if isinstance(value, dict) else None
+    if not isinstance(kind, str):
+        return [_REFUSED]
     if kind == "init":
         config = value.get("config")
         return [_native_start(config) if isinstance(config, dict) else _REFUSED]

@@ -244,24 +244,40 @@ class TtsService:
     def terminate(self) -> None:
         """End all streams with a bare `terminated`."""
         with self._lock:
-            for stream in list(self._streams.values()):
-                self._drop(stream)
+            for stream_id in self._unfinished():
+                self._overtake(stream_id)
 
     def inject_problem(
         self, problem: Problem, stream: Optional[str], close: Optional[bool]
     ) -> None:
         """Send an error frame; one that names a running stream ends it."""
         with self._lock:
+            unfinished = self._unfinished()
             if stream == "active":
-                stream = next(iter(self._streams), None)
-            self._send_error(problem, stream)
-            running = self._streams.get(stream or "")
-            if running is not None:
-                self._drop(running)
+                stream = unfinished[0] if unfinished else None
+            if stream in unfinished:
+                self._overtake(stream, problem)
+            else:
+                self._send_error(problem, stream)
         if close or (close is None and not stream):
             self._peer.close(1000)
 
     # --- under the lock
+
+    def _unfinished(self) -> list[str]:
+        """Give the streams whose `terminated` is not out yet, the oldest first."""
+        return list(dict.fromkeys([*self._peer.waiting_streams(), *self._streams]))
+
+    def _overtake(self, stream_id: str, problem: Optional[Problem] = None) -> None:
+        """End a stream now, in place of what it has not sent yet."""
+        self._peer.withdraw(stream_id)
+        if problem is not None:
+            self._send_error(problem, stream_id)
+        stream = self._streams.get(stream_id)
+        if stream is not None:
+            self._drop(stream)
+        else:  # all was said already, and waited
+            self._send({"stream_id": stream_id, "terminated": True})
 
     def _drop(self, stream: TtsStream) -> None:
         stream.stop()

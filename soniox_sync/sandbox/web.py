@@ -65,7 +65,12 @@ class Exchange(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Serve any method: the table of routes decides."""
-        url = urlsplit(self.path)
+        try:
+            url = urlsplit(self.path)
+        except ValueError:  # no URL at all, such as `http://[::1/`
+            self.close_connection = True
+            self._plain_refusal(400, {}, b"Bad request target.")
+            return
         route = self._routes.socket(url.path)
         if route is not None and "websocket" in self.headers.get("Upgrade", "").lower():
             self.close_connection = True

@@ -41,7 +41,7 @@ class World:
         self.jobs = JobRunner(self)
         # ids of cloned voices that are ready to speak
         self.cloned_voices: set[str] = set()
-        self._wanted = engines
+        self._wanted = check_engines(engines)
         # Guards _engines and _ear. Held while engines load, so that they load once.
         self._lock = threading.Lock()
         self._engines: Optional[Engines] = None
@@ -71,14 +71,22 @@ class World:
             self._ear = ear
 
 
+def check_engines(wanted: Union[str, Engines]) -> Union[str, Engines]:
+    """Give what was wanted. Raises `ConfigurationError` for what no sandbox has."""
+    known = wanted in ("auto", "speech", "tones") if isinstance(wanted, str) else True
+    if not known or not (isinstance(wanted, str) or hasattr(wanted, "synthesizer")):
+        raise ConfigurationError(
+            f"engines: expected 'auto', 'speech', 'tones' or an Engines, not {wanted!r}"
+        )
+    return wanted
+
+
 def load_engines(wanted: Union[str, Engines]) -> Engines:
     """Find the engines named `"auto"`, `"speech"` or `"tones"`, or take those given."""
     if not isinstance(wanted, str):
         return wanted
     if wanted == "tones":
         return _tones()
-    if wanted not in ("auto", "speech"):
-        raise ConfigurationError(f"engines must be auto, speech, tones or Engines, not {wanted!r}")
     load = _speech_loader()
     try:
         if load is None:

@@ -127,6 +127,23 @@ class WsPeer:
         """Queue raw bytes."""
         with self._ready:
             self._data.append(_Item(time.monotonic() + self._lag, data, None, 0, 0.0))
+            self._backlog += len(data)
+            self._ready.notify_all()
+
+    def waiting_streams(self) -> list[str]:
+        """Give the ids of the streams of which messages wait to be sent, in their order."""
+        with self._ready:
+            found = [(item.message or {}).get("stream_id") for item in self._data]
+        return list(dict.fromkeys(each for each in found if isinstance(each, str)))
+
+    def withdraw(self, stream_id: str) -> None:
+        """Take back what waits of one stream: a fault overtakes it."""
+        with self._ready:
+            kept = collections.deque(
+                item for item in self._data if (item.message or {}).get("stream_id") != stream_id
+            )
+            self._data = kept
+            self._backlog = sum(len(item.data) for item in kept)
             self._ready.notify_all()
 
     def close(self, code: int = 1000, reason: str = "") -> None:
@@ -139,6 +156,7 @@ class WsPeer:
                 return
             self._closing = True
             self._data.append(_Item(time.monotonic() + self._lag, data, message, 0, 0.0, True))
+            self._backlog += len(data)
             self._ready.notify_all()
 
     def wait_room(self) -> None:
@@ -291,6 +309,7 @@ class WsPeer:
                 return
             self._closing = True
             self._data.clear()
+            self._backlog = 0
             self._control.append(
                 _Item(
                     0.0, _frame(payload, ABNF.OPCODE_CLOSE), {"event": "close echo"}, 0, 0.0, True

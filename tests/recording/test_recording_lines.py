@@ -134,6 +134,17 @@ def test_a_half_open_line_is_noticed_and_replaced(sandbox: Sandbox, client: Soni
     assert transcription.recording.lost_ms == 0
 
 
+@pytest.mark.parametrize("size", [4, 12, 30, 43])
+def test_a_wav_cut_off_in_its_header_is_no_empty_transcript(
+    client: SonioxClient, sandbox: Sandbox, size: int
+) -> None:
+    """A WAV that ends before its samples begin raises; it does not look like silence."""
+    cut = wav_header(sample_rate=16000)[:size]
+    with pytest.raises(ConfigurationError, match="ends inside its header"):
+        for _ in client.realtime.transcribe([cut[:3], cut[3:]], pace=False):
+            pass
+
+
 def test_wav_in_pieces_is_replayed_too(sandbox: Sandbox, client: SonioxClient) -> None:
     """A WAV that comes in odd pieces loses its header, travels as raw audio and survives a loss."""
     sandbox.faults.drop(kind="stt", after_audio_ms=1500)

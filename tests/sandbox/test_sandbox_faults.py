@@ -401,3 +401,30 @@ def test_config_in_fragments_is_accepted(sandbox: Sandbox) -> None:
         assert sock.recv(5) == b"\x8a\x03mid"
         sock.sendall(client_frame(silence(200), opcode=2) + client_frame(b""))
         assert b'"finished":true' in read_until(sock, b"\x88\x02\x03\xe8")
+
+
+@pytest.mark.parametrize("pace", [None, 20.0])
+def test_an_error_frame_comes_at_its_moment(
+    make_sandbox: Callable[..., Sandbox], pace: Any
+) -> None:
+    """An error after so much audio ends the stream there, however fast it was spoken."""
+    sandbox = make_sandbox(limits={"tts_pace": pace})
+    sandbox.faults.error_frame("internal_error", kind="tts", after_audio_ms=300)
+    with tts(sandbox) as talk:
+        talk.say(start("s1"), text("s1", "Many words are spoken here, one after another. " * 5))
+        heard = talk.hear_until("terminated")
+    assert [message.get("error_code") for message in heard[-2:]] == [500, None]
+    audio = audio_of(heard)
+    assert 300 <= len(audio) / 32 < 1000
+    assert not any(message.get("audio_end") for message in heard)
+
+
+def test_a_bare_end_comes_at_its_moment(make_sandbox: Callable[..., Sandbox]) -> None:
+    """A stream that is terminated without its end is cut there, however fast it was spoken."""
+    sandbox = make_sandbox(limits={"tts_pace": None})
+    sandbox.faults.terminate(kind="tts", after_audio_ms=300)
+    with tts(sandbox) as talk:
+        talk.say(start("s1"), text("s1", "Many words are spoken here, one after another. " * 5))
+        heard = talk.hear_until("terminated")
+    assert 300 <= len(audio_of(heard)) / 32 < 1000
+    assert not any(message.get("audio_end") for message in heard)

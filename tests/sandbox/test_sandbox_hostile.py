@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 import threading
 import time
 from typing import Any, Callable, Optional
+from urllib.parse import urlsplit
 
 import pytest
 import requests
 from sandbox_talk import KEY, PATIENCE, RAW_STT, TTS, Talk, text
 
+from soniox_sync import ConfigurationError
 from soniox_sync.sandbox import Sandbox
 
 MakeSandbox = Callable[..., Sandbox]
@@ -146,3 +149,48 @@ def test_close_does_not_wait_for_slow_speech(
     assert not client.is_alive()
     assert took < PATIENCE  # it slept for minutes
     assert failure[0] is not None
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/v1/auth/temporary-api-key", b'{"usage_type":["tts_rt"]}'),
+        ("POST", "/v1/auth/temporary-api-key", b'{"usage_type":{}}'),
+        ("POST", "/v1/auth/temporary-api-key", b"[[[["),
+        ("POST", "/v1/transcriptions", DEEP.encode()),
+    ],
+    ids=["list", "mapping", "no JSON", "deep"],
+)
+def test_odd_rest_requests_are_refused(
+    sandbox: Sandbox, method: str, path: str, body: bytes
+) -> None:
+    """A REST body of the wrong shape gets 400 in the shape of the host."""
+    base = sandbox.urls.api[: -len("/v1")]
+    headers = {**KEY, "Content-Type": "application/json"}
+    answer = requests.request(method, base + path, data=body, headers=headers, timeout=PATIENCE)
+    assert answer.status_code == 400
+    assert answer.json()["status_code"] == 400
+
+
+def test_a_target_that_is_no_url_is_refused(sandbox: Sandbox) -> None:
+    """A request line with a broken URL is answered with 400."""
+    parts = urlsplit(sandbox.urls.api)
+    with socket.create_connection((parts.hostname, parts.port), PATIENCE) as line:
+        line.sendall(b"GET http://[::1/v1/models HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert line.makefile("rb").readline().split()[1] == b"400"
+
+
+@pytest.mark.parametrize("kind", [["init"], {}, 5, None])
+def test_odd_gateway_messages_are_refused(sandbox: Sandbox, kind: Any) -> None:
+    """A gateway message whose type is none is answered, and the line is closed properly."""
+    with Talk(f"{sandbox.urls.slng}/v1/stt/soniox/speech-ai:rt-v3") as talk:
+        talk.say({"type": kind})
+        heard = talk.hear_all()
+        assert talk.close_code == 1000
+    assert heard[-1]["type"] == "error"
+
+
+def test_unknown_engines_are_told_when_the_sandbox_is_made() -> None:
+    """A sandbox with engines that do not exist is refused at once, not at its first speech."""
+    with pytest.raises(ConfigurationError, match="engines"):
+        Sandbox(engines="nope")
