@@ -505,6 +505,27 @@ def test_a_finalize_lost_with_its_session_is_asked_again(ask: str) -> None:
     assert Finalize(third) not in hand.done
 
 
+def test_a_finalize_of_nothing_is_answered_at_once() -> None:
+    """Before any audio there is nothing to ask the service, and nobody is left waiting."""
+    hand = Hand()
+    first = hand.open()
+    hand.recorder.finalize()
+    hand.go()
+    assert [event.kind for event in hand.told("event")] == ["finalized"]
+    assert Finalize(first) not in hand.done
+
+
+def test_words_without_times_are_not_heard_again() -> None:
+    """Final words that tell no times reach as far as the counter says, and come once."""
+    hand = Hand(auto_reconnect=True)
+    first = hand.open()
+    hand.capture(1000)
+    hand.hear(first, Token(" one", is_final=True), final_ms=600, total_ms=1000)
+    hand.lose(first)
+    second = hand.open()
+    assert hand.sent(second) == 400
+
+
 def test_a_finalize_lost_with_a_container_is_asked_of_the_next() -> None:
     """A container that begins anew is finalised once something of it was sent."""
     hand = Hand(container=True, auto_reconnect=True, can_restart=True)

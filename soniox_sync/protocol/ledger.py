@@ -172,6 +172,9 @@ class Ledger:
                 kept.append(moved)
                 self._note(moved)
         self._shows_guess = any(not token.is_final for token in kept)
+        if any(t.is_final and t.start_ms is None and not t.is_translation for t in kept):
+            # words without times: the counter is all that says how far they reach
+            self._last_end_ms = max(self.last_end_ms, self._heard_final_ms)
         return self.counted(kept, result)
 
     def _new(self, token: Token) -> list[Token]:

@@ -170,7 +170,8 @@ class Recorder:
         """Take no audio for a while; what was said so far is made final."""
         if not self._paused and not self._stopping and not self.state.is_over:
             self._paused = True
-            self.finalize()
+            if self._uplink.end:
+                self.finalize()
             if self.state is RecordingState.RECORDING:
                 self._set_state(RecordingState.PAUSED, "user_action")
 
@@ -182,8 +183,11 @@ class Recorder:
                 self._set_state(RecordingState.RECORDING, "user_action")
 
     def finalize(self) -> None:
-        """Have everything captured so far made final."""
-        self._finalize_at = self._uplink.end
+        """Have everything captured so far made final; that is so at once if it is nothing."""
+        if self._uplink.end or self.state.is_over:
+            self._finalize_at = self._uplink.end
+        else:
+            self.notices.append(("event", SttEvent("finalized", Result((), 0, 0))))
 
     def reconnect(self) -> None:
         """Replace the present session, as after a lost line but at the user's wish."""
