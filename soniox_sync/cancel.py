@@ -9,6 +9,7 @@ from typing import Callable, Optional
 
 from .errors import AbortError
 from .transport.deadline import Deadline, wait_for
+from .transport.latch import Latch
 
 _log = logging.getLogger("soniox_sync")
 
@@ -26,7 +27,7 @@ class CancelToken:
 
     def __init__(self) -> None:
         self._asked = False  # set once, without a lock
-        self._event = threading.Event()
+        self._event = Latch()
         # Guards _callbacks and _reason. Never held while a callback runs. Leaf.
         self._lock = threading.Lock()
         self._callbacks: list[Callable[[], object]] = []

@@ -42,22 +42,25 @@ class Clock:
 
     def _reset(self) -> None:
         self.epoch += 1
-        # made when it is first asked for: a worker may put gevent's locks in place after the
+        # made when they are first asked for: a worker may put gevent's locks in place after the
         # import, or after the fork
-        self.__dict__.pop("_condition", None)
+        self.__dict__.pop("_guard", None)
         self._heap: list[tuple[float, int, Timer]] = []
         self._order = itertools.count()
         self._live = 0  # timers in the heap that were not cancelled
         self._thread: Optional[threading.Thread] = None
 
-    def __getattr__(self, name: str) -> threading.Condition:
-        # called only for what is not there yet; setdefault gives all threads the same one
-        if name != "_condition":
+    def __getattr__(self, name: str) -> tuple[threading.Lock, threading.Condition]:
+        # called only for what is not there yet; setdefault gives all threads the same ones
+        if name != "_guard":
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        # Guards the fields that _reset makes. Never held while a callback runs. Leaf.
-        fresh = threading.Condition(threading.Lock())
-        condition: threading.Condition = self.__dict__.setdefault(name, fresh)
-        return condition
+        # Guards the fields that _reset makes. Never held while a callback runs. Leaf. It is taken
+        # as it is, not through its condition, where Ctrl-C could leave it taken.
+        lock = threading.Lock()
+        guard: tuple[threading.Lock, threading.Condition] = self.__dict__.setdefault(
+            name, (lock, threading.Condition(lock))
+        )
+        return guard
 
     def now(self) -> float:
         """Give the time in seconds that `call_at` counts in."""
@@ -66,7 +69,8 @@ class Clock:
     def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
         """Call `callback` at `when`, or at once if that has passed."""
         timer = Timer(self, when, callback)
-        with self._condition:
+        lock, changed = self._guard
+        with lock:
             if self._thread is None:
                 thread = threading.Thread(target=self._run, name="soniox-clock", daemon=True)
                 thread.start()  # may fail; then no timer is left behind that nobody would call
@@ -74,7 +78,7 @@ class Clock:
             heapq.heappush(self._heap, (when, next(self._order), timer))
             self._live += 1
             if self._heap[0][2] is timer:
-                self._condition.notify()
+                changed.notify()
         return timer
 
     def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
@@ -82,7 +86,8 @@ class Clock:
         return self.call_at(self.now() + seconds, callback)
 
     def _cancel(self, timer: Timer) -> None:
-        with self._condition:
+        lock, changed = self._guard
+        with lock:
             if timer.callback is None:
                 return
             timer.callback = None
@@ -90,7 +95,7 @@ class Clock:
                 return  # it was inherited by a fork and never counted here
             self._live -= 1
             if self._live == 0:
-                self._condition.notify()  # nothing left to wait for: the thread may end
+                changed.notify()  # nothing left to wait for: the thread may end
 
     def _run(self) -> None:
         while True:
@@ -104,7 +109,8 @@ class Clock:
 
     def _next_due(self) -> Optional[Callable[[], None]]:
         """Wait for the next timer; `None` when there is none and this thread must end."""
-        with self._condition:
+        lock, changed = self._guard
+        with lock:
             while self._live:
                 when, _, timer = self._heap[0]
                 if timer.callback is None:
@@ -112,7 +118,7 @@ class Clock:
                     continue
                 wait = when - self.now()
                 if wait > 0:
-                    self._condition.wait(min(wait, threading.TIMEOUT_MAX))
+                    changed.wait(min(wait, threading.TIMEOUT_MAX))
                     continue
                 heapq.heappop(self._heap)
                 callback, timer.callback = timer.callback, None

@@ -30,6 +30,7 @@ from .heartbeat import Heartbeat
 from .transport.connect import Target, open_socket
 from .transport.deadline import Deadline, wait_for
 from .transport.frames import CLOSE, PING, PONG, FrameError, FrameReader, Message, decode_close
+from .transport.latch import Latch
 from .transport.sender import Frames, LineClosed, Sender
 from .transport.sockets import LineSocket, SendTimeout, wrap
 
@@ -111,8 +112,8 @@ class Connection:
         self._thread = threading.Thread(
             target=self._run, name=f"soniox-reader-{self.name}", daemon=True
         )
-        self.settled = threading.Event()  # open, or failed to open
-        self.done = threading.Event()  # the reader has ended
+        self.settled = Latch()  # open, or failed to open
+        self.done = Latch()  # the reader has ended
         # Guards _phase, _cause, _raw, _line, _sender. Leaf; held for assignments only.
         self._lock = threading.Lock()
         self._phase = _Phase.NEW
@@ -140,10 +141,13 @@ class Connection:
                 raise self._gone()
             self._phase = _Phase.CONNECTING
         self._deadline = deadline
-        remember(self)
-        self._thread.start()
-        forget = cancel.on_cancel(lambda: self.fail(cancel.error())) if cancel else None
+        forget: Optional[Callable[[], None]] = None
         try:
+            remember(self)
+            self._thread.start()
+            if cancel is not None:
+                token = cancel
+                forget = token.on_cancel(lambda: self.fail(token.error()))
             if not wait_for(self.settled, deadline):
                 self.fail(
                     ConnectTimeoutError(
@@ -309,6 +313,13 @@ class Connection:
 
         Idempotent; from the reader or a forked child it does not wait.
         """
+        try:
+            self._close(timeout_sec, code)
+        except BaseException:  # Ctrl-C anywhere in it: the line must not outlive the call
+            self.cut()
+            raise
+
+    def _close(self, timeout_sec: float, code: int) -> None:
         with self._lock:
             if self._phase is _Phase.NEW:
                 self._phase = _Phase.CLOSED
@@ -467,7 +478,7 @@ class Connection:
         )
         self._lock = threading.Lock()
         self._phase, self._cause = _Phase.CLOSED, error
-        self.settled, self.done = threading.Event(), threading.Event()
+        self.settled, self.done = Latch(), Latch()
         if self._sender is not None:
             self._sender.renew_locks()
         if self._line is not None:

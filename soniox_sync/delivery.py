@@ -16,6 +16,7 @@ from typing import Any, Callable, Generic, Optional, TypeVar
 
 from .errors import BufferOverflowError, ConfigurationError, SonioxTimeoutError, StateError, fresh
 from .transport.deadline import Deadline, take_from, wait_for
+from .transport.latch import Latch
 
 _log = logging.getLogger("soniox_sync")
 
@@ -48,8 +49,12 @@ class CallbackWorker:
     def _start(self) -> None:
         if self._thread is None:
             thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-            thread.start()
-            self._thread = thread
+            self._thread = thread  # first: Ctrl-C may strike when it runs already
+            try:
+                thread.start()
+            except RuntimeError:  # there is no room for another thread
+                self._thread = None
+                raise
             if self._stopped:
                 self._jobs.put(None)
 
@@ -78,7 +83,7 @@ class CallbackWorker:
         with self._lock:
             if self._thread is None or self.is_current:
                 return True
-        done = threading.Event()
+        done = Latch()
         self.post(done.set)
         return wait_for(done, deadline)
 

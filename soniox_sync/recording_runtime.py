@@ -39,6 +39,7 @@ from .protocol.tokens import SttEvent
 from .sources.base import AudioSource, AudioSourceHandlers
 from .stt import SessionObserver, SttSession
 from .transport.deadline import slice_sec
+from .transport.latch import Latch
 
 _log = logging.getLogger("soniox_sync")
 
@@ -86,10 +87,11 @@ class RecordingRuntime:
         self._listener = listener
         self._clock = clock
         self._is_live = bool(getattr(source, "is_live", True))
-        self.over = threading.Event()  # the pump has ended
+        self.over = Latch()  # the pump has ended
         self.thread = threading.Thread(target=self._run, name="soniox-recording", daemon=True)
         # Guards the fields below. Order: Recording -> send -> state -> leaf.
-        self.news = threading.Condition(threading.RLock())
+        self.lock = threading.RLock()
+        self.news = threading.Condition(self.lock)
         self.recorder = Recorder(settings)
         self._intake = Intake(config.audio_format, config.sample_rate, config.num_channels)
         self._sessions: dict[int, SttSession] = {}
@@ -100,7 +102,7 @@ class RecordingRuntime:
 
     def start(self) -> None:
         """Start the source and the pump; raises what the source raises."""
-        with self.news:
+        with self.lock:
             self.recorder.start()
             self._learn_format()
             self._source_running = True
@@ -126,13 +128,13 @@ class RecordingRuntime:
 
     def command(self, act: Callable[[], object]) -> None:
         """Change the recorder under the lock and let everybody learn what comes of it."""
-        with self.news:
+        with self.lock:
             act()
             self._tell()
 
     def cut(self, error: BaseException) -> None:
         """End at once by the user's wish. Never blocks."""
-        with self.news:
+        with self.lock:
             self.recorder.cancel(error)
             self._released = True
             self._tell()
@@ -154,7 +156,7 @@ class RecordingRuntime:
     # -- the source's thread ---------------------------------------------------------------------
 
     def _on_data(self, data: bytes) -> None:
-        with self.news:
+        with self.lock:
             if not self._is_live:
                 while self._must_wait():
                     self.news.wait(slice_sec())
@@ -187,7 +189,7 @@ class RecordingRuntime:
             self.recorder.know(self._intake.audio)
 
     def _on_source_end(self) -> None:
-        with self.news:
+        with self.lock:
             try:
                 rest = self._intake.end()
             except SonioxError as error:
@@ -200,14 +202,14 @@ class RecordingRuntime:
             self._tell()
 
     def _on_source_error(self, error: BaseException) -> None:
-        with self.news:
+        with self.lock:
             self._intake.end()
             self._settle_format()
             self.recorder.stop(error)
             self._tell()
 
     def _on_source_restart(self) -> None:
-        with self.news:
+        with self.lock:
             self.recorder.container_restarted()
 
     def _restart_source(self) -> None:
@@ -216,7 +218,7 @@ class RecordingRuntime:
             self.ask_source("restart")
         except SonioxError as error:
             _log.debug("! restarting the source: %s", error)
-            with self.news:
+            with self.lock:
                 self.recorder.restart_failed(error)
                 self._tell()
 
@@ -227,7 +229,7 @@ class RecordingRuntime:
 
     def end_source(self) -> None:
         """Stop the source; a piece it is waiting to hand over is still taken."""
-        with self.news:
+        with self.lock:
             running, self._source_running = self._source_running, False
             self._released = True
             self.news.notify_all()
@@ -245,14 +247,14 @@ class RecordingRuntime:
             error = SonioxConnectionError(
                 f"recording failed: {unexpected!r}", code="internal_error"
             )
-            with self.news:
+            with self.lock:
                 self.recorder.fail(error)
         finally:
             self._wind_up(error)
 
     def _work(self) -> Optional[BaseException]:
         while True:
-            with self.news:
+            with self.lock:
                 action = self.recorder.next(self._clock.now())
                 self._tell()
                 if isinstance(action, Wait):
@@ -269,7 +271,7 @@ class RecordingRuntime:
     def _perform(self, action: Action) -> None:
         if isinstance(action, Send):
             self._with_session(action.number, lambda session: session.send_audio(action.data))
-            with self.news:
+            with self.lock:
                 self.news.notify_all()  # a source that was held back may go on
         elif isinstance(action, Open):
             self._open(action.number)
@@ -296,7 +298,7 @@ class RecordingRuntime:
 
     def _open(self, number: int) -> None:
         token = CancelToken()
-        with self.news:
+        with self.lock:
             self._opening[number] = token
         threading.Thread(
             target=self._connect, args=(number, token), name="soniox-opener", daemon=True
@@ -306,14 +308,14 @@ class RecordingRuntime:
         """Open one session, on a thread of its own, so that the pump stays answerable."""
         try:
             session = self._make_session(self._wire_config(), _Observer(self, number), token)
-            with self.news:
+            with self.lock:
                 self._sessions[number] = session
             session.connect()
         except Exception as error:  # noqa: BLE001 - a thread's top: the recorder decides
             failure: Optional[BaseException] = error
         else:
             failure = None
-        with self.news:
+        with self.lock:
             self._opening.pop(number, None)
             now = self._clock.now()
             if failure is None:
@@ -334,7 +336,7 @@ class RecordingRuntime:
         )
 
     def _abandon(self, number: int) -> None:
-        with self.news:
+        with self.lock:
             token = self._opening.pop(number, None)
             session = self._sessions.pop(number, None)
         if token is not None:
@@ -346,20 +348,20 @@ class RecordingRuntime:
         """Let the handlers of `reconnecting` decide; a stop or cancel meanwhile cuts it short."""
         self._answer = None
         if self._listener._ask_reconnect(action, self._answered):
-            with self.news:
+            with self.lock:
                 while self._answer is None and self.recorder.state is RecordingState.RECONNECTING:
                     self.news.wait()
         prevented = bool(self._answer)
         self.command(lambda: self.recorder.announced(prevented, self._clock.now()))
 
     def _answered(self, prevented: bool) -> None:
-        with self.news:
+        with self.lock:
             self._answer = prevented
             self.news.notify_all()
 
     def _wind_up(self, error: Optional[BaseException]) -> None:
         """Stop and close everything, then let everybody know. The pump's last act."""
-        with self.news:
+        with self.lock:
             sessions = list(self._sessions.values())
             tokens = list(self._opening.values())
             self._sessions.clear()
@@ -378,8 +380,9 @@ class RecordingRuntime:
 
     def orphan(self) -> None:
         """Make a forked child's copy dead; the parent's goes on."""
-        self.news = threading.Condition(threading.RLock())
-        self.over = threading.Event()
+        self.lock = threading.RLock()
+        self.news = threading.Condition(self.lock)
+        self.over = Latch()
         self._source_running = False
         if not self.recorder.state.is_over:
             self.recorder.state = RecordingState.ERROR
@@ -396,14 +399,14 @@ class _Observer(SessionObserver):
     def heard(self, event: SttEvent) -> None:
         """Take one event."""
         runtime = self._runtime
-        with runtime.news:
+        with runtime.lock:
             runtime.recorder.heard(self._number, event, runtime._clock.now())
             runtime._tell()
 
     def over(self, error: Optional[BaseException]) -> None:
         """Take the end of the session."""
         runtime = self._runtime
-        with runtime.news:
+        with runtime.lock:
             runtime._sessions.pop(self._number, None)
             now = runtime._clock.now()
             if error is None:

@@ -34,6 +34,7 @@ from .stt_sending import SendHandle, audio_frames, send_paced
 from .transport.connect import Target
 from .transport.deadline import Deadline, patience, wait_for
 from .transport.frames import TEXT, Message, encode_frame
+from .transport.latch import Latch
 from .transport.sender import Frames
 
 _log = logging.getLogger("soniox_sync")
@@ -127,10 +128,10 @@ class SttSession(SttOutlet):
         self._last_audio = 0.0
         self._keepalive: Optional[IdleTimer] = None
         self._forget_cancel: Optional[Callable[[], None]] = None
-        self._ready = threading.Event()  # the gateway takes audio (only with ready_first)
-        self._unpaused = threading.Event()  # what is fed may be sent; also set once it is over
+        self._ready = Latch()  # the gateway takes audio (only with ready_first)
+        self._unpaused = Latch()  # what is fed may be sent; also set once it is over
         self._unpaused.set()
-        self._over = threading.Event()  # finished, failed, closed or cancelled
+        self._over = Latch()  # finished, failed, closed or cancelled
 
     # -- facts -----------------------------------------------------------------------------------
 
@@ -183,17 +184,17 @@ class SttSession(SttOutlet):
             self._heed_cancel()
             if not self._receiver.ready:
                 self._await_ready(deadline)
+            self._keepalive = IdleTimer(
+                self._connection.clock,
+                self._options.effective_keepalive_sec,
+                lambda: self._last_audio,
+                self._keep_alive_idle,
+            )
         except BaseException as error:
             self._end(SttStep.FAIL, error)
             self._stop_timers()
             self._connection.close(0.0)
             raise
-        self._keepalive = IdleTimer(
-            self._connection.clock,
-            self._options.effective_keepalive_sec,
-            lambda: self._last_audio,
-            self._keep_alive_idle,
-        )
         if self._state.is_over:
             self._stop_timers()
         return self
@@ -433,15 +434,20 @@ class SttSession(SttOutlet):
         self._close(_CLOSE_WAIT_SEC)
 
     def _close(self, wait_sec: float) -> None:
-        self._end(
-            SttStep.CLOSE,
-            SonioxConnectionError(
-                "the session was closed before it finished: its transcript is incomplete",
-                code="closed",
-            ),
-        )
-        self._connection.close(wait_sec)
-        self._worker.stop()
+        try:
+            self._end(
+                SttStep.CLOSE,
+                SonioxConnectionError(
+                    "the session was closed before it finished: its transcript is incomplete",
+                    code="closed",
+                ),
+            )
+            self._connection.close(wait_sec)
+        except BaseException:  # Ctrl-C anywhere in it: the line must not outlive the call
+            self._connection.cut()
+            raise
+        finally:
+            self._worker.stop()
 
     def abandon(self) -> None:
         """Cut the line without a goodbye; never blocks. For a session that was replaced."""
@@ -559,7 +565,7 @@ class SttSession(SttOutlet):
     def forked(self, error: SonioxError) -> None:
         """Fail in a forked child; for the connection to call."""
         self._lock = threading.Lock()
-        self._over, self._ready = threading.Event(), threading.Event()
+        self._over, self._ready = Latch(), Latch()
         self._renew_locks()
         if not self._state.is_over:
             self._state, self._error = SttSessionState.ERROR, error

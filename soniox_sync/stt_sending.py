@@ -10,7 +10,7 @@ from typing import Callable, Optional, Union
 from .clock import Clock
 from .errors import InputTypeError, StateError
 from .protocol.dialects import SttDialect
-from .transport.deadline import Deadline, join_thread, wait_for
+from .transport.deadline import Deadline, Waitable, join_thread, wait_for
 from .transport.frames import BINARY, TEXT, encode_frame
 
 _log = logging.getLogger("soniox_sync")
@@ -44,7 +44,7 @@ def send_paced(
     chunks: Iterable[Audio],
     send: Callable[[Audio], None],
     pace_sec: Optional[float],
-    over: threading.Event,
+    over: Waitable,
     clock: Clock,
 ) -> None:
     """Send `chunks` one every `pace_sec` on a schedule, until they or the transcription end.

@@ -15,7 +15,7 @@ STT_LANGUAGES = tuple(_STT_CODES.split())
 TTS_LANGUAGES = (*STT_LANGUAGES, "is", "su", "uz")
 
 # the roster of the current model as far as it is known; those it dropped are refused
-_MALE = "Adrian Daniel Owen Kenji Rafael Mateo Oliver Arthur Cooper Mason Arjun Rohan"
+_MALE = "Adrian Bryce Daniel Owen Kenji Rafael Mateo Oliver Arthur Cooper Mason Arjun Rohan"
 _FEMALE = "Nina Emma Grace Mina Lucia Isla Victoria Ruby Priya"
 VOICES: dict[str, str] = {
     **dict.fromkeys(_MALE.split(), "male"),

@@ -36,8 +36,8 @@ class TtsService:
         self._peer = peer
         self._handshake = handshake
         self._dialect = dialect
-        # Guards all below.
-        self._lock = threading.Lock()
+        # Guards all below. Reentrant: a gateway begins its next segment where one ends.
+        self._lock = threading.RLock()
         self._streams: dict[str, TtsStream] = {}
         self._finished: list[TtsStream] = []
         self._rule: Optional[KeyRule] = None
@@ -168,6 +168,8 @@ class TtsService:
                 raise _not_found(stream_id)
             if stream.text_ended:
                 raise Problem("invalid_stream_state", f"Stream {stream_id} already ended.")
+            if text is None and end is True:
+                text = ""  # livekit's plugin ends its streams so
             if text is None:
                 raise bad_request("Missing required field: text")
             if not isinstance(text, str) or not isinstance(end, bool):
@@ -287,8 +289,8 @@ class TtsService:
         self._send({"stream_id": stream.stream_id, "terminated": True})
 
     def _send(self, message: Mapping[str, Any], *, audio_ms: float = 0.0) -> bool:
-        taken = [self._peer.send(wire, audio_ms=audio_ms) for wire in self._dialect.encode(message)]
-        return all(taken)
+        stream, wires = message.get("stream_id"), self._dialect.encode(message)
+        return all([self._peer.send(wire, audio_ms=audio_ms, stream=stream) for wire in wires])
 
     def _send_error(self, problem: Problem, stream_id: Optional[str]) -> None:
         scope = {} if stream_id is None else {"stream_id": stream_id}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, Protocol
 
 # Ctrl-C of an IDE (`_thread.interrupt_main()`), and on Windows any, does not end a wait for a lock:
 # the main thread, where it is raised, looks for it this often
@@ -48,7 +48,17 @@ def slice_sec() -> Optional[float]:
     return _SLICE_SEC if threading.current_thread() is threading.main_thread() else None
 
 
-def wait_for(event: threading.Event, deadline: Deadline) -> bool:
+class Waitable(Protocol):
+    """Is a `Latch` or a `threading.Event`."""
+
+    def is_set(self) -> bool:
+        """Tell whether it is set."""
+
+    def wait(self, timeout: Optional[float] = None) -> bool:
+        """Wait until it is set; tell whether."""
+
+
+def wait_for(event: Waitable, deadline: Deadline) -> bool:
     """Wait until `event` is set or `deadline` passed; tell which. Ctrl-C gets through."""
     slice_ = slice_sec()
     if slice_ is None:

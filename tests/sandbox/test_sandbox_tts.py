@@ -194,8 +194,17 @@ def test_unknown_model_has_its_own_type_and_old_names_are_served(sandbox: Sandbo
 def test_text_field_is_required(sandbox: Sandbox) -> None:
     """A text message without text is an error for its stream."""
     with tts(sandbox) as talk:
-        talk.say(start("s"), {"stream_id": "s", "text_end": True})
+        talk.say(start("s"), {"stream_id": "s", "text_end": False})
         assert talk.hear()["error_message"] == "Missing required field: text"
+
+
+def test_the_end_needs_no_text(sandbox: Sandbox) -> None:
+    """`text_end` alone ends a stream, as livekit's plugin sends it."""
+    with tts(sandbox) as talk:
+        talk.say(start("s"), text("s", "Hello.", end=False), {"stream_id": "s", "text_end": True})
+        heard = talk.hear_until("terminated")
+    assert not any("error_code" in message for message in heard)
+    assert any(message.get("audio_end") for message in heard)
 
 
 @pytest.mark.parametrize(
