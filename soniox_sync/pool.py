@@ -9,23 +9,17 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Optional, Union
 
-from .config import TtsStreamInput
-from .errors import (
-    ConfigurationError,
-    InputTypeError,
-    QuotaError,
-    SonioxError,
-    SonioxTimeoutError,
-    StateError,
-)
+from .errors import ConfigurationError, InputTypeError, SonioxTimeoutError, StateError
 from .forks import remember
 from .pool_allowance import Allowance
-from .protocol.tts import MAX_STREAMS, AudioChunk
-from .transport.deadline import Deadline, wait_for
-from .tts import TtsConnection
+from .pool_place import Member, Place, closed_error
+from .protocol.tts import MAX_STREAMS
+from .transport.deadline import Deadline, patience, wait_for
+from .transport.latch import Latch
+from .tts import Input, TtsConnection
 from .tts_stream import TtsStream
 
 if TYPE_CHECKING:
@@ -36,61 +30,31 @@ if TYPE_CHECKING:
 _FRESH_SEC = 150.0
 # how long close() waits for streams that still speak
 _DRAIN_SEC = 10.0
-
-Input = Union[TtsStreamInput, Mapping[str, Any]]
-
-
-class _Member:
-    """Is one connection of the pool and what is placed on it. Under the pool's lock."""
-
-    def __init__(self, connection: TtsConnection, now: float) -> None:
-        self.connection = connection
-        self.taken = 0
-        self.fresh_at = now  # opened, or spoke last
+# how long it then waits for the server's goodbyes, for all connections together
+_CLOSE_WAIT_SEC = 2.0
 
 
 class _Waiter:
     """Is one caller that waits for a place."""
 
     def __init__(self) -> None:
-        self.granted = threading.Event()
-        self.member: Optional[_Member] = None
-
-
-class _Place:
-    """Watches one stream and gives its place back once."""
-
-    def __init__(self, pool: TtsPool, member: _Member) -> None:
-        self._pool = pool
-        self._member = member
-        self._lock = threading.Lock()  # guards _given_back; leaf
-        self._given_back = False
-        self._heard = False
-
-    def heard(self, chunk: AudioChunk) -> None:
-        """Note that the connection speaks. Reader only."""
-        self._heard = True
-        self._member.fresh_at = self._pool._now()
-
-    def failed(self, error: SonioxError) -> None:
-        """Note a refusal at once; the place is free when the server has terminated the stream."""
-        if _is_refusal(error):
-            self._pool._refused()
-
-    def freed(self, error: Optional[SonioxError]) -> None:
-        """Give the place back."""
-        with self._lock:
-            given_back, self._given_back = self._given_back, True
-        if not given_back:
-            self._pool._give_back(self._member, heard=self._heard)
+        self.granted = Latch()
+        self.member: Optional[Member] = None
 
 
 class TtsPool:
     """Hands out streams from a bounded set of connections. Thread-safe; a context manager.
 
     Made by `client.realtime.tts.pool()`; opens nothing until it is asked. A stream's place is free
-    again when the server terminated it, so use streams in `with` blocks. A pool made before a
-    fork starts empty in the child.
+    again when the server terminated it (PROTOCOL 3.2), so use streams in `with` blocks. A pool made
+    before a fork starts empty in the child.
+
+    The server closes connections on which nothing happens (PROTOCOL 3.6), perhaps while a stream
+    starts on one. So a stream keeps its text until the server's first word on it. When its
+    connection is lost before that, and had been opened or used for others, the text goes out again
+    on a new one, at most twice, and the caller sees nothing of it; `send_text()` waits meanwhile. A
+    refusal, and the loss of a connection on which nothing was ever said, are raised. A stream
+    without any text outlives the loss of its connection.
     """
 
     def __init__(
@@ -114,9 +78,10 @@ class TtsPool:
     def _reset(self) -> None:
         # Guards all below. Never held across I/O.
         self._lock = threading.Lock()
-        self._members: list[_Member] = []
+        self._members: list[Member] = []
         self._waiters: deque[_Waiter] = deque()
-        self._active = 0  # streams that hold a place
+        self._active = 0  # places taken
+        self._places: set[Place] = set()  # with a stream in them
         self._idle = threading.Condition(self._lock)  # notified when a stream ends
         self._closed = False
         self._allowance = Allowance(self._max_streams)
@@ -161,17 +126,24 @@ class TtsPool:
         connection cannot be made.
         """
         member, retired = self._take_place(Deadline(wait_sec), wait_sec)
+        place = Place(self, member)
         try:
             _close_aside(retired)
-            reconnects = not member.connection.is_connected
-            stream = member.connection.stream(input, wait_sec=0.0, **fields)
-            if reconnects:
-                member.fresh_at = self._now()
+            stream = place.open(input, fields)
         except BaseException:
-            self._give_back(member, heard=False)
+            place.freed()
             raise
-        stream._watch(_Place(self, member))
+        self._keep(place)
         return stream
+
+    def _keep(self, place: Place) -> None:
+        with self._lock:
+            closed = self._closed
+            if not place.given_back:
+                self._places.add(place)
+        if closed:
+            place.stream._cancel(Deadline(0))
+            raise _closed()
 
     def speak(
         self,
@@ -216,17 +188,17 @@ class TtsPool:
             chosen = self._members[:wanted]
         for member in chosen:
             member.connection.connect()
-            member.fresh_at = self._now()
+            member.opened()
         return self.connections
 
     # -- places ----------------------------------------------------------------------------------
 
     def _take_place(
         self, deadline: Deadline, wait_sec: Optional[float]
-    ) -> tuple[_Member, list[_Member]]:
+    ) -> tuple[Member, list[Member]]:
         """Wait for a place in turn; also gives the members retired on the way, to be closed."""
         waiter = _Waiter()
-        retired: list[_Member] = []
+        retired: list[Member] = []
         with self._lock:
             self._check_open()
             self._waiters.append(waiter)
@@ -259,11 +231,11 @@ class TtsPool:
                 self._waiters.remove(waiter)
             member = waiter.member
         if member is not None:  # granted at the same moment
-            self._give_back(member, heard=False)
+            self._give_back(None, member, heard=False)
 
-    def _serve(self) -> list[_Member]:
+    def _serve(self) -> list[Member]:
         """Grant places to those first in line; gives what was retired. Under the lock."""
-        retired: list[_Member] = []
+        retired: list[Member] = []
         while self._waiters and self._allowance.permits(self._active, self._now()):
             retired += self._prune()
             member = self._choose()
@@ -276,7 +248,7 @@ class TtsPool:
             waiter.granted.set()
         return retired
 
-    def _choose(self) -> Optional[_Member]:
+    def _choose(self) -> Optional[Member]:
         """Find the least used connection with room, or add one. Under the lock."""
         with_room = [m for m in self._members if m.taken < MAX_STREAMS and self._is_fresh(m)]
         if with_room:
@@ -285,25 +257,27 @@ class TtsPool:
             return self._add_member()
         return None
 
-    def _add_member(self) -> _Member:
-        member = _Member(self._open_connection(), self._now())
+    def _add_member(self) -> Member:
+        member = Member(self._open_connection(), self._now)
         self._members.append(member)
         return member
 
-    def _is_fresh(self, member: _Member) -> bool:
+    def _is_fresh(self, member: Member) -> bool:
         return self._now() - member.fresh_at < _FRESH_SEC
 
-    def _prune(self) -> list[_Member]:
+    def _prune(self) -> list[Member]:
         """Take out idle members that are old or dead. Under the lock."""
         gone = [m for m in self._members if not m.taken and not self._is_fresh(m)]
         self._members = [member for member in self._members if member not in gone]
         return gone
 
-    def _give_back(self, member: _Member, *, heard: bool) -> None:
+    def _give_back(self, place: Optional[Place], member: Member, *, heard: bool) -> None:
         """Free a place and serve who waits."""
         with self._lock:
             member.taken -= 1
             self._active -= 1
+            if place is not None:
+                self._places.discard(place)
             if heard:
                 self._allowance.spoke()
             retired = self._serve()
@@ -320,19 +294,43 @@ class TtsPool:
     def close(self, timeout_sec: float = _DRAIN_SEC) -> None:
         """Hand out no more streams, let the running ones end for `timeout_sec`, close everything.
 
-        Whoever waits for a place gets `StateError`. Idempotent, from any thread.
+        Streams without text are cancelled at once. Waited for are those whose text has ended, and
+        those whose text goes on (a pause of 3 s ends that), but not the one whose handler calls
+        this. What lives after that fails with `SonioxConnectionError` (`code="closed"`). Whoever
+        waits for a place gets `StateError`. The connections are closed side by side, in about 2 s
+        even if the server is silent. Idempotent, from any thread.
         """
-        deadline = Deadline(timeout_sec)
+        self._close(timeout_sec, _CLOSE_WAIT_SEC)
+
+    def _close(self, drain_sec: float, close_sec: float) -> None:
         with self._lock:
             self._closed = True
             waiters, self._waiters = self._waiters, deque()
             for waiter in waiters:
                 waiter.granted.set()
-            while self._active and not deadline.passed:
-                self._idle.wait(deadline.at_most(0.2))  # in slices: Windows sees Ctrl-C between
-            members, self._members = self._members, []
-        for member in members:
-            member.connection.close()
+            places = list(self._places)
+        try:
+            for place in places:
+                place.cancel_unused()
+            self._drain(Deadline(drain_sec))
+        except BaseException:  # Ctrl-C: the user waits
+            close_sec = 0.0
+            raise
+        finally:
+            with self._lock:
+                places = list(self._places)
+                members, self._members = self._members, []
+            for place in places:
+                place.give_up(closed_error())
+            _close_all(members, close_sec)
+
+    def _drain(self, deadline: Deadline) -> None:
+        with self._lock:
+            while sum(place.is_worth_waiting() for place in self._places):  # all are asked
+                if deadline.passed:
+                    return
+                # in slices: a writer's silence is noticed, and Windows sees Ctrl-C between them
+                self._idle.wait(deadline.at_most(0.2))
 
     def _check_open(self) -> None:
         if self._closed:
@@ -341,12 +339,8 @@ class TtsPool:
     def __enter__(self) -> TtsPool:
         return self
 
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
-
-
-def _is_refusal(error: SonioxError) -> bool:
-    return isinstance(error, QuotaError) and error.error_type == "limit_exceeded"
+    def __exit__(self, kind: Optional[type[BaseException]] = None, *_: object) -> None:
+        self._close(patience(kind, _DRAIN_SEC), patience(kind, _CLOSE_WAIT_SEC))
 
 
 def _closed() -> StateError:
@@ -361,7 +355,7 @@ def _at_least_one(name: str, value: int) -> int:
     return value
 
 
-def _close_aside(members: list[_Member]) -> None:
+def _close_aside(members: list[Member]) -> None:
     """Close retired connections on a thread of their own: a dead peer makes that slow."""
 
     def close() -> None:
@@ -370,3 +364,28 @@ def _close_aside(members: list[_Member]) -> None:
 
     if members:
         threading.Thread(target=close, name="soniox-pool-retire", daemon=True).start()
+
+
+def _close_all(members: list[Member], wait_sec: float) -> None:
+    """Close connections side by side, so that dead peers do not add up."""
+    deadline = Deadline(wait_sec)
+    threads: list[threading.Thread] = []
+    here: list[Member] = []
+    for member in members:
+        # a handler's own connection knows its thread; in a hurry nobody waits, so none adds up
+        if not wait_sec or len(members) == 1 or member.connection._worker.is_current:
+            here.append(member)
+            continue
+        thread = threading.Thread(
+            target=member.connection._close, args=(wait_sec,), name="soniox-pool-close", daemon=True
+        )
+        try:
+            thread.start()
+        except RuntimeError:  # no more threads
+            here.append(member)
+        else:
+            threads.append(thread)
+    for member in here:
+        member.connection._close(deadline.at_most(wait_sec))
+    for thread in threads:
+        thread.join(deadline.remaining())

@@ -21,6 +21,7 @@ from .transport.connect import Target
 from .transport.deadline import Deadline, patience
 from .tts_line import TtsLine
 from .tts_stream import TtsStream
+from .tts_watch import StreamPlace
 
 if TYPE_CHECKING:
     from .pool import TtsPool
@@ -169,12 +170,18 @@ class TtsConnection:
         with self._lock:
             self._closed = True
             line, opening = self._line, self._opening
-        if opening is not None:
-            opening.close()
-        if line is not None:
-            line.shut()
-            line.connection.close(wait_sec)
-        self._worker.stop()
+        try:
+            if opening is not None:
+                opening.close(wait_sec)
+            if line is not None:
+                line.shut()
+                line.connection.close(wait_sec)
+        except BaseException:  # Ctrl-C anywhere in it: no line must outlive the call
+            if line is not None:
+                line.connection.cut()
+            raise
+        finally:
+            self._worker.stop()
         self._worker.drain(Deadline(wait_sec))
 
     def __enter__(self) -> TtsConnection:
@@ -209,10 +216,11 @@ class TtsConnection:
         fields: Mapping[str, Any],
         wait_sec: Optional[float],
         owner: Optional[TtsConnection] = None,
+        place: Optional[StreamPlace] = None,
     ) -> TtsStream:
         line, config = self._ready_line(lambda known: resolve_tts_config(known, input, **fields))
         assert config is not None
-        return TtsStream(line, config, self._worker, owner, wait_sec)
+        return TtsStream(line, config, self._worker, owner, wait_sec, place)
 
     def keep_alive(self) -> None:
         """Send a keepalive now; they are sent by themselves whenever the line is quiet.

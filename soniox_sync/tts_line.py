@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Callable, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from .clock import IdleTimer, Timer
 from .config import TtsStreamConfig, check_tts_text
@@ -28,6 +28,7 @@ from .protocol.tts import StreamRecord, TtsFrame, TtsStreams, read_frame
 from .transport.deadline import Deadline, wait_for
 from .transport.frames import TEXT, Message, encode_frame
 from .transport.sender import Frames
+from .tts_watch import LineLeft
 
 if TYPE_CHECKING:
     from .tts_stream import TtsStream
@@ -65,12 +66,14 @@ class TtsLine:
         self.connection: Connection  # set once by attach(), before anything else happens
         # Guards the fields below. Never held across I/O. Order: send -> state. A stream ending or a
         # place becoming free is notified.
-        self._changed = threading.Condition(threading.Lock())
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._table = TtsStreams(dialect)
         self._streams: dict[str, TtsStream] = {}
         self._graces: dict[StreamRecord, Timer] = {}  # until `terminated` is given up
         self._untold: list[str] = []  # cancels that found the line busy
         self._last_sent = 0.0
+        self.has_spoken = False  # a frame came for some stream
         self._keepalive: Optional[IdleTimer] = None
         self._error: Optional[SonioxError] = None  # why no stream can live here any more
         self._ended = False
@@ -99,7 +102,7 @@ class TtsLine:
         """
         config: TtsStreamConfig = stream.config
         deadline = Deadline(0.0 if wait_sec is None else wait_sec)
-        with self._changed:
+        with self._lock:
             while self._table.is_full and wait_sec is not None and self._error is None:
                 if deadline.passed:
                     raise SonioxTimeoutError(
@@ -109,12 +112,39 @@ class TtsLine:
                 self._changed.wait(deadline.at_most(0.2))
             if self._error is not None or self._ended:
                 raise self._dead()
-            wire = config.to_wire()
-            if self._message_key is not None:
-                wire["api_key"] = self._message_key
             # under the lock, so that a line that ends now tells this stream, too
-            stream._record = self._table.open(config.stream_id, wire)
+            stream._record = self._table.open(config.stream_id, self._wire(config))
+            if stream._place is not None:
+                stream._record.unheard = []
             self._streams[config.stream_id] = stream
+
+    def _wire(self, config: TtsStreamConfig) -> dict[str, Any]:
+        wire = config.to_wire()
+        if self._message_key is not None:
+            wire["api_key"] = self._message_key
+        return wire
+
+    def adopt(self, stream: TtsStream) -> None:
+        """Carry on a stream that lost its line unheard: send everything again. It may be given up
+        meanwhile. Raises what forbids it."""
+        self.connection.send(lambda: self._make_again(stream))
+
+    def _make_again(self, stream: TtsStream) -> Frames:
+        assert stream._place is not None
+        with self._lock:
+            if self._error is not None or self._ended:
+                raise self._dead()
+            self._table.check_room(stream.stream_id)
+            if not stream._place.land(self):
+                return []
+            messages = self._table.adopt(stream._record, self._wire(stream.config))
+            self._streams[stream.stream_id] = stream
+            self._last_sent = self.connection.clock.now()
+            frames = self._frames(messages)
+        if messages:
+            self.start_keepalive()
+        _log.debug("> %s again, on another connection", stream.stream_id)
+        return frames
 
     def _dead(self) -> BaseException:
         if self._error is not None:
@@ -124,27 +154,43 @@ class TtsLine:
     # -- sending ---------------------------------------------------------------------------------
 
     def send_text(self, record: StreamRecord, text: str, end: bool) -> None:
-        """Send text of a stream, its config first if it is the first. Raises what forbids it."""
+        """Send text of a stream, its config first if it is the first. Raises what forbids it,
+        `LineLeft` when the stream is moving to another line."""
+        taken = False
+
+        def make() -> Frames:
+            nonlocal taken
+            frames = self._make_text(record, text, end)
+            taken = True
+            return frames
+
         try:
-            self.connection.send(lambda: self._make_text(record, text, end))
+            self.connection.send(make)
         except SonioxConnectionError:
-            self._explain(record, text, end)
+            self._explain(record, text, end, taken)
             raise
         if record.phase.is_over:
             self._release(record)
 
-    def _explain(self, record: StreamRecord, text: str, end: bool) -> None:
+    def _explain(self, record: StreamRecord, text: str, end: bool, taken: bool) -> None:
         """Raise what the stream knows of its end: it says more than that the line is gone."""
         if record.phase.is_open and record.error is None and not self.connection.is_reader:
             wait_for(self.connection.done, Deadline(_LAST_WORDS_SEC))
         if record.error is not None:
             raise fresh(record.error)
+        with self._lock:
+            if self._has_left(record):
+                raise LineLeft(taken)
         if not record.phase.can_send_text:
-            with self._changed:
+            with self._lock:
                 self._table.text(record, text, end)
 
+    def _has_left(self, record: StreamRecord) -> bool:
+        """Tell whether a stream that is not over is no longer here. Under the lock."""
+        return record.phase.is_open and self._table.live.get(record.stream_id) is not record
+
     def _make_text(self, record: StreamRecord, text: str, end: bool) -> Frames:
-        with self._changed:
+        with self._lock:
             if record.error is not None:
                 raise fresh(record.error)
             if text:
@@ -163,15 +209,16 @@ class TtsLine:
         untold, self._untold = self._untold, []
         return [encode_frame(TEXT, message.encode("utf-8")) for message in (*untold, *messages)]
 
-    def cancel(self, record: StreamRecord, deadline: Optional[Deadline] = None) -> None:
-        """Tell the server to stop a stream. Never raises for a line that is dead.
+    def cancel(self, record: StreamRecord, deadline: Optional[Deadline] = None) -> bool:
+        """Tell the server to stop a stream; False when it has left this line. Never raises for a
+        line that is dead.
 
         With a `deadline` it does not wait longer for a line that is busy or full: whoever sends
         next tells the server, a keepalive at the latest.
         """
 
         def make() -> Frames:
-            with self._changed:
+            with self._lock:
                 messages = self._table.cancel(record)
                 self._last_sent = self.connection.clock.now()
                 return self._frames(messages)
@@ -183,13 +230,16 @@ class TtsLine:
                 self.connection.try_send(make, deadline)
         except SonioxError as error:
             _log.debug("! cancel %s: %s", record.stream_id, error)  # the line is dead: so is it
-        with self._changed:
+        with self._lock:
+            if self._has_left(record):
+                return False
             if record.phase.is_open:
                 self._untold.extend(self._table.cancel(record))
         if record.phase.is_over:
             self._release(record)
         else:
             self._expect_terminated(record)
+        return True
 
     def keep_alive(self) -> None:
         """Send a keepalive now."""
@@ -198,7 +248,7 @@ class TtsLine:
             self.connection.send(lambda: self._make_keep_alive(message))
 
     def _make_keep_alive(self, message: str) -> Frames:
-        with self._changed:
+        with self._lock:
             self._last_sent = self.connection.clock.now()
             frames = self._frames([message])
         _log.debug("%% keepalive")
@@ -209,7 +259,7 @@ class TtsLine:
         message = self._dialect.keep_alive
         if message is None:
             return
-        with self._changed:
+        with self._lock:
             if self._keepalive is not None or self._ended:
                 return
             self._last_sent = self.connection.clock.now()
@@ -240,12 +290,13 @@ class TtsLine:
                 self._to_all(frame.error)
 
     def _to_stream(self, frame: TtsFrame) -> None:
-        with self._changed:
+        with self._lock:
             record = self._table.live.get(frame.stream_id)
             if record is None:
                 _log.debug("< late frame for %s ignored: %s", frame.stream_id, frame.error)
                 return  # it crossed the death of its stream (PROTOCOL 3.3.6)
             stream = self._streams[frame.stream_id]
+            self.has_spoken = True
             chunk = self._table.receive(record, frame)
             failed = frame.error is not None and record.error is frame.error
         if chunk is not None:
@@ -257,7 +308,7 @@ class TtsLine:
             self._release(record)
 
     def _to_all(self, error: RealtimeError) -> None:
-        with self._changed:
+        with self._lock:
             if self._error is None:
                 self._error = error
         self._on_error(error)
@@ -265,16 +316,22 @@ class TtsLine:
         self.connection.expect_close(_CLOSE_AFTER_ERROR_SEC)
 
     def _lose_all(self, error: SonioxError) -> None:
-        with self._changed:
+        with self._lock:
+            movable = [stream for stream in self._streams.values() if stream._drifts(error)]
+            for stream in movable:
+                self._table.forget(stream._record)
+                del self._streams[stream.stream_id]
             doomed = list(self._table.live.values())
             for record in doomed:
                 self._table.lose(record, error)
         for record in doomed:
             self._release(record)
+        for stream in movable:
+            stream._seek_line()
 
     def _release(self, record: StreamRecord) -> None:
         """Free the place of a stream that is over and tell it so. Any thread."""
-        with self._changed:
+        with self._lock:
             self._table.forget(record)
             grace = self._graces.pop(record, None)
             stream = self._streams.get(record.stream_id)
@@ -291,7 +348,7 @@ class TtsLine:
         timer = self.connection.clock.call_later(
             _TERMINATED_GRACE_SEC, lambda: self._release(record)
         )
-        with self._changed:
+        with self._lock:
             waits = self._table.live.get(record.stream_id) is record
             if waits and record not in self._graces:
                 self._graces[record] = timer
@@ -301,10 +358,17 @@ class TtsLine:
     def fail_stream(self, stream: TtsStream, error: SonioxError) -> None:
         """Fail one stream for a reason on our side, and stop it on the server without waiting."""
         record = stream._record
-        with self._changed:
+        if stream._give_up(error):
+            return  # it is on no line
+        with self._lock:
             if record.error is not None or record.phase is TtsPhase.CANCELLED:
                 return
-            record.error = error
+            left = self._has_left(record)
+            if not left:
+                record.error = error
+        if left:  # for another line, just now
+            stream._line.fail_stream(stream, error)
+            return
         stream._fail(error)
         if record.phase.is_open:
             self.cancel(record, Deadline(0))
@@ -314,12 +378,12 @@ class TtsLine:
         error = SonioxConnectionError(
             "the connection was closed by close() before the stream was terminated", code="closed"
         )
-        with self._changed:
+        with self._lock:
             self._error = self._error or error
         self._lose_all(error)
 
     def ended(self, end: LineEnd) -> None:
-        with self._changed:
+        with self._lock:
             self._ended = True
             keepalive, self._keepalive = self._keepalive, None
             error = self._error or _loss(end)
@@ -333,7 +397,8 @@ class TtsLine:
         self._on_ended()
 
     def forked(self, error: SonioxError) -> None:
-        self._changed = threading.Condition(threading.Lock())
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._error, self._ended = error, True
         self._on_forked()
         for stream in list(self._streams.values()):

@@ -25,9 +25,9 @@ class TtsMetrics:
         self._end: Optional[float] = None
         self.audio_bytes = 0
 
-    def _text_sent(self) -> None:
+    def _text_sent(self, begun: float) -> None:
         if self._first_text is None:
-            self._first_text = self._now()
+            self._first_text = begun
 
     def _audio_received(self, size: int) -> None:
         if size and self._first_audio is None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, BinaryIO, Optional, Protocol, Union
+from typing import TYPE_CHECKING, Any, BinaryIO, Optional, Union
 
 from .audio.wav import save_audio
 from .audio.whole import whole_file
@@ -17,7 +16,9 @@ from .errors import InputTypeError, SonioxError, SonioxTimeoutError, fresh
 from .protocol.states import TtsPhase, TtsStreamState
 from .protocol.tts import AudioChunk, StreamRecord
 from .transport.deadline import Deadline, patience, wait_for
+from .transport.latch import Latch
 from .tts_metrics import TtsMetrics
+from .tts_watch import LineLeft, StreamPlace, StreamWatcher
 
 if TYPE_CHECKING:
     from .tts_line import TtsLine
@@ -32,19 +33,6 @@ _LEAST_WEIGHT = 256
 _KEEP_ENCODED_BYTES = 1024 * 1024
 # how long leaving `with` waits for the server to confirm a cancel
 _CLOSE_WAIT_SEC = 2.0
-
-
-class StreamWatcher(Protocol):
-    """Is told what happens to a stream. All calls must not block; mostly on the reader thread."""
-
-    def heard(self, chunk: AudioChunk) -> None:
-        """Learn of audio that was just queued."""
-
-    def failed(self, error: SonioxError) -> None:
-        """Learn that the stream failed; its id is not free yet."""
-
-    def freed(self, error: Optional[SonioxError]) -> None:
-        """Learn that the stream is over, with its error if it had one, and its id is free."""
 
 
 class TtsStream:
@@ -63,9 +51,11 @@ class TtsStream:
         worker: CallbackWorker,
         owner: Optional[Any] = None,
         wait_sec: Optional[float] = None,
+        place: Optional[StreamPlace] = None,
     ) -> None:
-        # Immutable
+        # Changed by the place only, between two lines
         self._line = line
+        # Immutable
         self._config = config
         self._worker = worker
         self._owner = owner  # the connection that lives and dies with this stream
@@ -74,8 +64,14 @@ class TtsStream:
         self._events = Emitter(
             ("audio", "audio_end", "terminated", "error"), worker, final=("terminated", "error")
         )
-        self._done = threading.Event()
+        self._done = Latch()
+        self._place = place  # in a pool
         self._watchers: tuple[StreamWatcher, ...] = ()
+        if place is not None:
+            self._watchers = (place,)
+            place.attach(self)
+        # Callback thread only
+        self._handling = False  # an audio handler runs
         # Consumer only
         self._kept: deque[AudioChunk] = deque()  # taken by a read() that timed out
         # Set and changed by the line, under its lock
@@ -121,11 +117,30 @@ class TtsStream:
         if not isinstance(text, str):
             raise InputTypeError(f"text: expected str, not {type(text).__name__}")
         if text or end:
-            self._line.send_text(self._record, text, end)
+            begun = self._metrics._now()  # before: the first audio may be faster than this thread
+            self._put_text(text, end)
             if text:
-                self._metrics._text_sent()
+                self._metrics._text_sent(begun)
         elif not self._record.phase.can_send_text:
-            self._line.send_text(self._record, text, end)  # raises what forbids it
+            self._put_text(text, end)  # raises what forbids it
+
+    def _put_text(self, text: str, end: bool) -> None:
+        """Send on the line that carries the stream, waiting while it moves between two."""
+        record = self._record
+        while True:
+            try:
+                self._line.send_text(record, text, end)
+                return
+            except LineLeft as left:
+                taken = left.taken
+            if not text and record.phase is TtsPhase.NEW and self._give_up(None):
+                return  # nothing was said: nothing has to move
+            if self._place is not None:
+                self._place.await_line()
+            if taken and record.error is not None:
+                raise fresh(record.error)
+            if taken:
+                return  # the move took it along
 
     def send_stream(self, texts: Iterable[str]) -> None:
         """Send every piece of `texts` as it comes, then the end. Blocks for as long as it lasts.
@@ -148,7 +163,7 @@ class TtsStream:
         Before any text it ends the stream at once, without audio. Raises the stream's error.
         """
         if self._record.phase.can_send_text or self._record.error is not None:
-            self._line.send_text(self._record, "", True)
+            self._put_text("", True)
 
     def cancel(self) -> None:
         """Stop speaking: what waits is dropped and iteration ends at once. Idempotent.
@@ -162,7 +177,8 @@ class TtsStream:
         if self._record.phase.is_open:
             self._delivery.drop()
             self._kept.clear()
-            self._line.cancel(self._record, deadline)
+            while not (self._give_up(None) or self._line.cancel(self._record, deadline)):
+                pass  # it has moved to another line between the two questions: ask again
 
     def wait(self, timeout_sec: Optional[float] = None) -> None:
         """Wait until the server terminated the stream (`None`: as long as it takes).
@@ -293,10 +309,19 @@ class TtsStream:
             audio = self._decoded(chunk)
         except SonioxError:
             return  # reported by the stream's "error" event
-        if audio or chunk.timestamps is not None:
-            self._events.run("audio", audio, chunk.timestamps)
-        if chunk.audio_end and not chunk.told:
-            self._events.run("audio_end")
+        self._handling = True
+        try:
+            if audio or chunk.timestamps is not None:
+                self._events.run("audio", audio, chunk.timestamps)
+            if chunk.audio_end and not chunk.told:
+                self._events.run("audio_end")
+        finally:
+            self._handling = False
+
+    @property
+    def _is_handler(self) -> bool:
+        """Tell whether the caller is a handler of this stream's audio."""
+        return self._handling and self._worker.is_current
 
     # -- called by the line ----------------------------------------------------------------------
 
@@ -339,12 +364,24 @@ class TtsStream:
     def _forked(self, error: SonioxError) -> None:
         self._delivery.renew_locks()
         self._events.renew_locks()
-        self._done = threading.Event()
+        self._done = Latch()
         self._record.phase = TtsPhase.DEAD
         self._record.error = error
         self._delivery.end(error)
         self._done.set()
-        self._watchers = ()
+        self._watchers, self._place = (), None
+
+    def _drifts(self, error: SonioxError) -> bool:
+        """Say whether the loss of its line, with `error`, only moves the stream."""
+        return self._place is not None and self._place.drift(error)
+
+    def _seek_line(self) -> None:
+        if self._place is not None:
+            self._place.seek_line()
+
+    def _give_up(self, error: Optional[SonioxError]) -> bool:
+        """End the stream if it is between two lines; tell whether it was."""
+        return self._place is not None and self._place.give_up(error)
 
     def _watch(self, watcher: StreamWatcher) -> None:
         """Tell `watcher` what happens from now on, and of the end (again) if that was before."""

@@ -218,13 +218,13 @@ class TtsStreams:
     def adopt(self, record: StreamRecord, config: Mapping[str, Any]) -> list[str]:
         """Add a stream whose connection was lost unheard; give its messages, to be sent again.
 
-        Its text is not kept a second time. `check_room()` comes before.
+        `check_room()` comes before.
         """
         self.live[record.stream_id] = record
         record.config = config
         if record.phase is TtsPhase.NEW:
             return []
-        unheard, record.unheard = record.unheard or [], None
+        unheard = record.unheard or ()
         texts = [self._dialect.text(record.stream_id, text, end) for text, end in unheard]
         return [self._dialect.config(config), *texts]
 
