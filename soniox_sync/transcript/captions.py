@@ -8,8 +8,8 @@ from typing import Any, Optional, Union
 
 from ..errors import ConfigurationError
 from ..protocol.tokens import Result, Token
-from .text import is_rtl, text_width, wrap
-from .words import Word, WordSource
+from .text import LineFiller, chop, is_rtl, text_width, wrap
+from .words import Word, WordSource, printable
 
 __all__ = ["CaptionBuffer", "CaptionOptions", "Cue", "build_cues", "speaker_name"]
 
@@ -24,13 +24,14 @@ class CaptionOptions:
     """Says how captions are laid out.
 
     `max_line_length` counts columns: wide characters take two, combining ones none.
-    `max_lines` per cue. `min_duration_ms` and `max_duration_ms` bound how long a cue stands;
-    `chars_per_sec` is the reading speed in columns per second. Both lengthen a cue into the
-    silence after it, never into its successor. A silence of `max_gap_ms` ends a cue.
+    `max_lines` per cue. A cue ends with its last word, but not before it stood `min_duration_ms`
+    and as long as reading takes: its columns at `chars_per_sec`. That lengthens it into the
+    silence after it, up to `max_duration_ms` and to the start of its successor, which may come
+    earlier. No cue stands longer than `max_duration_ms`. A silence of `max_gap_ms` ends a cue.
     `show` is `"original"` or `"translation"` (untranslated speech is shown as it was said).
     `speakers` is `True` for labels such as `Speaker 1`, a mapping of labels to names, or `False`.
     `prefix_speakers` writes `Name:` before the first words of each speaker's turn, for formats
-    that have no notation for voices.
+    that have no notation for voices; a name too long for the cue is shortened.
 
     Raises:
         ConfigurationError: a number out of range, or an unknown `show`.
@@ -47,7 +48,12 @@ class CaptionOptions:
     prefix_speakers: bool = False
 
     def __post_init__(self) -> None:
-        lowest = {"max_line_length": 2, "max_lines": 1, "max_duration_ms": 1, "chars_per_sec": 0.1}
+        lowest = {
+            "max_line_length": 2,
+            "max_lines": 1,
+            "max_duration_ms": _FLICKER_MS,
+            "chars_per_sec": 0.1,
+        }
         for name, least in lowest.items():
             if not getattr(self, name) >= least:
                 raise ConfigurationError(f"{name} must be at least {least}")
@@ -122,7 +128,7 @@ def speaker_name(
     if label is None or names is False:
         return None
     if isinstance(names, Mapping) and label in names:
-        return names[label]
+        return " ".join(printable(names[label]).split()) or None
     return f"Speaker {label}" if session == 0 else f"Speaker {label} (part {session + 1})"
 
 
@@ -214,6 +220,7 @@ class _Draft:
         self._options = options
         self._words: list[Word] = []
         self._texts: list[str] = []
+        self._filler = LineFiller(options.max_line_length)
         self._last_speaker: Optional[str] = None
 
     @property
@@ -231,16 +238,17 @@ class _Draft:
             and word.start_ms - last.end_ms < options.max_gap_ms
             and word.end_ms - first.start_ms <= options.max_duration_ms
             and not (self._ends_sentence() and self._is_readable())
-            and len(self._wrapped([*self._texts, word.text])) <= options.max_lines
+            and self._filler.lines_with(word.text) <= options.max_lines
         )
 
     def add(self, word: Word) -> None:
         text = word.text
         if not self._words:
-            self._texts = self._prefix(word)
+            for part in self._prefix(word):
+                self._add_text(part)
             text = f" {text.lstrip()}" if self._texts else text
         self._words.append(word)
-        self._texts.append(text)
+        self._add_text(text)
 
     def close(self) -> Cue:
         """Give the cue with the end it wants, and be empty."""
@@ -254,20 +262,21 @@ class _Draft:
             rtl=is_rtl("".join([word.text for word in self._words])),
         )
         self._words, self._texts = [], []
+        self._filler = LineFiller(self._options.max_line_length)
         return cue
 
-    def _wrapped(self, texts: Sequence[str]) -> list[str]:
-        return wrap(texts, self._options.max_line_length)
+    def _add_text(self, text: str) -> None:
+        self._texts.append(text)
+        self._filler.add(text)
 
     def _wanted_end(self) -> int:
         """Give the end of speech, or later where reading takes longer."""
-        start = self._words[0].start_ms
+        start, options = self._words[0].start_ms, self._options
         spoken = max(word.end_ms for word in self._words)
         columns = text_width("".join(self._texts).strip())
-        reading = min(
-            round(columns * 1000 / self._options.chars_per_sec), self._options.max_duration_ms
-        )
-        return max(spoken, start + self._options.min_duration_ms, start + reading)
+        reading = start + round(columns * 1000 / options.chars_per_sec)
+        wanted = max(spoken, start + options.min_duration_ms, reading)
+        return min(wanted, start + options.max_duration_ms)
 
     def _ends_sentence(self) -> bool:
         return self._texts[-1].rstrip(_AFTER_SENTENCE)[-1:] in _SENTENCE_END
@@ -285,7 +294,18 @@ class _Draft:
         changed, self._last_speaker = name != self._last_speaker, name
         if not (self._options.prefix_speakers and changed and name):
             return []
-        return [f" {part}" for part in f"{name.rstrip()}:".split()]
+        width = self._options.max_line_length
+        label = f"{name}:"
+        parts = [label] if text_width(label) <= width else label.split()
+        if len(wrap([*parts, f" {word.text.lstrip()}"], width)) > self._options.max_lines:
+            parts = _shortened(name, width - text_width(word.text.strip()) - 1)
+        return [f" {part}" for part in parts]
+
+
+def _shortened(name: str, room: int) -> list[str]:
+    """Cut a name so that it takes `room` columns with its colon; leave it out where it cannot."""
+    kept = chop(name, room - 2)[0].strip() if room > 2 else ""
+    return [f"{kept}…:"] if kept and text_width(kept) <= room - 2 else []
 
 
 def _balanced(texts: Sequence[str], width: int) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import IO, Any, Optional, Union
@@ -51,7 +52,10 @@ def tokens_to_vtt(
 
 
 def cues_to_srt(cues: Iterable[Cue]) -> str:
-    """Write cues as SubRip; the empty string for none."""
+    """Write cues as SubRip; the empty string for none.
+
+    SubRip has no escapes: an arrow `-->` in the text is written as `->`.
+    """
     return "".join(_srt_block(number, cue) for number, cue in enumerate(cues, 1))
 
 
@@ -69,14 +73,15 @@ def _srt_options(options: Options) -> CaptionOptions:
 
 
 def _srt_block(number: int, cue: Cue) -> str:
-    text = "\n".join(_directed(line, cue) for line in cue.lines)
+    # a parser could take it for the line of times
+    text = "\n".join(_directed(line, cue) for line in cue.lines).replace("-->", "->")
     return f"{number}\n{_clock(cue.start_ms, ',')} --> {_clock(cue.end_ms, ',')}\n{text}\n\n"
 
 
 def _vtt_block(_number: int, cue: Cue) -> str:
     text = "\n".join(_directed(line, cue).translate(_VTT_ESCAPES) for line in cue.lines)
-    if cue.speaker:
-        name = " ".join(cue.speaker.split()).translate(_VTT_ESCAPES)
+    name = " ".join((cue.speaker or "").split()).translate(_VTT_ESCAPES)
+    if name:
         text = f"<v {name}>{text}</v>"
     return f"{_clock(cue.start_ms, '.')} --> {_clock(cue.end_ms, '.')}\n{text}\n\n"
 
@@ -202,7 +207,13 @@ def event_to_json(event: SttEvent) -> str:
         line["tokens"] = [token_to_dict(token) for token in result.tokens]
     line["final_audio_proc_ms"] = result.final_audio_proc_ms
     line["total_audio_proc_ms"] = result.total_audio_proc_ms
-    return json.dumps(line, ensure_ascii=False)
+    return _NOT_IN_LINES.sub(
+        lambda found: f"\\u{ord(found[0]):04x}", json.dumps(line, ensure_ascii=False)
+    )
+
+
+# what some readers take for the end of a line, and what UTF-8 cannot encode
+_NOT_IN_LINES = re.compile("[\x85\u2028\u2029\ud800-\udfff]")
 
 
 def segments_to_text(

@@ -8,10 +8,11 @@ before no closing punctuation), since word breaks there need a dictionary.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 __all__ = [
+    "LineFiller",
     "begins_word",
     "cell_width",
     "chop",
@@ -44,7 +45,10 @@ _UNSPACED = (
 # beside closing punctuation: marks that must not begin a line in Chinese and Japanese
 _NOT_AT_START = frozenset(
     "、。，．・：；？！ー々ゝゞヽヾぁぃぅぇぉっゃゅょァィゥェォッャュョ…‥％ฯๆ៕។"
+    "\u0e30\u0e32\u0e45\u0eb0\u0eb2"  # Thai and Lao vowels written behind their consonant
 )
+# Thai and Lao vowels written before the consonant they follow in speech
+_NOT_AT_END = frozenset("\u0e40\u0e41\u0e42\u0e43\u0e44\u0ec0\u0ec1\u0ec2\u0ec3\u0ec4")
 _OPENING = frozenset({"Ps", "Pi"})
 _CLOSING = frozenset({"Pe", "Pf"})
 
@@ -125,10 +129,17 @@ def _hangul_type(char: str) -> str:
 
 @lru_cache(maxsize=8192)
 def cell_width(cluster: str) -> int:
-    """Give the columns one cluster takes on a terminal: 0, 1 or 2."""
-    if len(cluster) > 1 and ("\ufe0f" in cluster or _is_regional(cluster[0])):
+    """Give the columns one cluster takes on a terminal.
+
+    An emoji takes two however it is composed. Elsewhere the letters of a cluster add up, as in
+    Thai or Devanagari. Where terminals disagree this is the larger number, so that lines fit.
+    """
+    if len(cluster) == 1:
+        return _char_width(cluster)
+    if "\ufe0f" in cluster or _is_regional(cluster[0]):
         return 2
-    return max(map(_char_width, cluster))
+    widths = map(_char_width, cluster)
+    return max(widths) if unicodedata.category(cluster[0]) == "So" else sum(widths)
 
 
 def _char_width(char: str) -> int:
@@ -145,7 +156,16 @@ def text_width(text: str) -> int:
     """Give the columns of a text in one line."""
     if text.isascii() and text.isprintable():
         return len(text)
+    # words come back again and again
+    return _word_width(text) if len(text) <= _LONG_WORD else _sum_width(text)
+
+
+def _sum_width(text: str) -> int:
     return sum(map(cell_width, graphemes(text)))
+
+
+_LONG_WORD = 24
+_word_width = lru_cache(maxsize=4096)(_sum_width)
 
 
 def _is_unspaced(char: str) -> bool:
@@ -179,6 +199,8 @@ def _may_break(before: str, cluster: str) -> bool:
         return False
     if char in _NOT_AT_START or unicodedata.category(char) in _CLOSING:
         return False
+    if last in _NOT_AT_END:
+        return False
     return unicodedata.category(last) not in _OPENING
 
 
@@ -193,25 +215,54 @@ def begins_word(before: str, text: str) -> bool:
     return not _joins(last, text[0]) and _may_break(before, text)
 
 
-def wrap(words: Sequence[str], width: int) -> list[str]:
-    """Lay words (of `split_words`) into lines of at most `width` columns, first-fit.
+class LineFiller:
+    """Lays words (of `split_words`) into lines of at most `width` columns, one by one, first-fit.
 
     A word wider than a line is broken between clusters; a single cluster wider than a line stays
-    whole. Spaces at the ends of lines are dropped.
+    whole. Spaces at the ends of lines are dropped. Measures each word once.
     """
-    lines: list[str] = []
-    line = ""
+
+    def __init__(self, width: int) -> None:
+        self._width = width
+        self._full: list[str] = []
+        # never begins with a space
+        self._line = ""
+        self._used = 0
+
+    @property
+    def lines(self) -> list[str]:
+        """Give the lines, the last one as far as it is filled."""
+        return [*self._full, self._line.rstrip()] if self._line else list(self._full)
+
+    def lines_with(self, word: str) -> int:
+        """Tell how many lines there would be after adding a word that is no wider than one."""
+        return len(self._full) + (1 if self._fits(word) else 2)
+
+    def add(self, word: str) -> None:
+        """Append a word to the last line, or begin a line with it."""
+        if self._fits(word):
+            more = word if self._line else word.lstrip()
+            self._line += more
+            self._used += text_width(more)
+            return
+        if self._line:
+            self._full.append(self._line.rstrip())
+        *full, last = chop(word.strip(), self._width)
+        self._full += [piece.strip() for piece in full if not piece.isspace()]
+        self._line = last.lstrip()
+        self._used = text_width(self._line)
+
+    def _fits(self, word: str) -> bool:
+        seen = word.rstrip() if self._line else word.strip()
+        return self._used + text_width(seen) <= self._width
+
+
+def wrap(words: Iterable[str], width: int) -> list[str]:
+    """Lay words into lines as `LineFiller` does."""
+    filler = LineFiller(width)
     for word in words:
-        if text_width((line + word).strip()) <= width:
-            line += word
-            continue
-        if line.strip():
-            lines.append(line.strip())
-        *full, line = chop(word.strip(), width)
-        lines += [piece.strip() for piece in full if not piece.isspace()]
-    if line.strip():
-        lines.append(line.strip())
-    return lines
+        filler.add(word)
+    return filler.lines
 
 
 def chop(word: str, width: int) -> list[str]:

@@ -65,7 +65,8 @@ class WordSource:
             return self._joiner.growing.start_ms
         if not self._matcher.pairs:
             return None
-        return token_span(self._matcher.pairs[0].original)[0] or 0
+        starts = (token.start_ms for token in self._matcher.pairs[0].original)
+        return next((start for start in starts if start is not None), 0)
 
     def add(self, token: Token) -> list[Word]:
         """Take a final token; give the words it completed."""
@@ -92,7 +93,10 @@ class WordSource:
         """Show the oldest pairs up to the first whose translation may still come."""
         words: list[Word] = []
         pairs = self._matcher.pairs
-        while len(pairs) > keep and (_settled(pairs[0]) or len(pairs) > _MAX_OWED):
+        while pairs:
+            grows = len(pairs) <= keep and not _is_untranslated(pairs[0])
+            if grows or not (_is_settled(pairs[0]) or len(pairs) > _MAX_OWED):
+                break
             words += self._pair_words(pairs.pop(0))
         return words
 
@@ -104,8 +108,13 @@ class WordSource:
         return self._joiner.add_segment(segment) if segment else []
 
 
-def _settled(pair: PairBuilder) -> bool:
-    return bool(pair.translation) or pair.original[-1].translation_status == "none"
+def _is_settled(pair: PairBuilder) -> bool:
+    return bool(pair.translation) or _is_untranslated(pair)
+
+
+def _is_untranslated(pair: PairBuilder) -> bool:
+    """Tell whether this is speech that no translation will come for."""
+    return not pair.translation and pair.original[-1].translation_status == "none"
 
 
 class _WordJoiner:
@@ -164,9 +173,11 @@ class _WordJoiner:
         self.clock = max(self.clock, piece.end_ms)
         last = self.growing
         if last and not leads and last.same_voice(piece) and not begins_word(last.text, stripped):
-            if piece.start_ms - last.end_ms < _WORD_GAP_MS:
+            near = piece.start_ms - last.end_ms < _WORD_GAP_MS
+            if near or not any(map(str.isalnum, stripped)):
                 last.text += stripped
-                last.end_ms = max(last.end_ms, piece.end_ms)
+                # a full stop after a pause belongs to the word, the pause does not
+                last.end_ms = max(last.end_ms, piece.end_ms) if near else last.end_ms
                 return []
             leads = True
         words = self._finished()
@@ -214,10 +225,10 @@ def _first(default: int, *values: Optional[int]) -> int:
 
 
 def printable(text: str) -> str:
-    """Replace control characters that are not spaces: no file or terminal should get them."""
+    """Replace what no file or terminal should get: control characters, halves of surrogates."""
     if text.isprintable():
         return text
     return "".join(
-        "\ufffd" if unicodedata.category(char) == "Cc" and not char.isspace() else char
+        "\ufffd" if unicodedata.category(char) in ("Cc", "Cs") and not char.isspace() else char
         for char in text
     )

@@ -189,6 +189,7 @@ def test_live_translation_waits_for_the_owed() -> None:
         {"chars_per_sec": 0},
         {"min_duration_ms": 8000},
         {"min_duration_ms": -1},
+        {"max_duration_ms": 99, "min_duration_ms": 0},
         {"max_gap_ms": -1},
         {"show": "both"},
         {"colour": "red"},
@@ -213,10 +214,12 @@ def test_cues_are_ordered_and_complete(
     """Cues never overlap, fit their lines, and show every word once, in order."""
     options = CaptionOptions(max_line_length=length, max_lines=lines, show=show)
     cues = build_cues(tokens, options, ends=ends)
-    assert all(cue.start_ms < cue.end_ms for cue in cues)
+    assert all(0 <= cue.start_ms < cue.end_ms for cue in cues)
+    assert all(cue.end_ms - cue.start_ms <= options.max_duration_ms for cue in cues)
     assert all(one.end_ms <= two.start_ms for one, two in zip(cues, cues[1:]))
     assert all(1 <= len(cue.lines) <= lines for cue in cues)
-    assert all(text_width(line) <= length for cue in cues for line in cue.lines)
+    for line in (line for cue in cues for line in cue.lines):
+        assert text_width(line) <= length or len(list(graphemes(line))) == 1
     if show == "original":
         spoken = "".join(token.text for token in tokens if not token.is_translation)
         assert _letters("".join(texts(cues))) == _letters(spoken)

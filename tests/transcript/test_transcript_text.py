@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soniox_sync.transcript.text import (
+    LineFiller,
     begins_word,
     chop,
     graphemes,
@@ -45,11 +46,36 @@ def test_graphemes(text: str, clusters: list[str]) -> None:
 
 @pytest.mark.parametrize(
     ("text", "columns"),
-    [("abc", 3), ("日本", 4), ("e\u0301", 1), (FAMILY, 2), (FLAGS, 4), ("❤\ufe0f", 2), ("한글", 4)],
+    [
+        ("abc", 3),
+        ("日本", 4),
+        ("e\u0301", 1),
+        (FAMILY, 2),
+        (FLAGS, 4),
+        ("\U0001f44d\U0001f3fd", 2),
+        ("❤\ufe0f", 2),
+        ("한글", 4),
+        ("\u1112\u1161\u11ab", 2),
+        ("\u0e19\u0e49\u0e33", 2),
+        ("\u0915\u094d\u0937", 2),
+        ("\uff76\uff9e", 2),
+        ("שָׁלוֹם", 4),
+        ("a\u200bb", 2),
+    ],
 )
 def test_columns(text: str, columns: int) -> None:
-    """Wide characters take two columns, combining ones none."""
+    """Wide characters take two columns, combining ones none, letters of one cluster add up."""
     assert text_width(text) == columns
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Grüße, 世界!", "สวัสดีครับ น้ำ", "नमस्ते दुनिया", "مرحبا بالعالم", "안녕하세요", "ｶﾞｷﾞ", "Việt Nam"],
+)
+def test_columns_are_enough(text: str) -> None:
+    """No terminal that goes by the tables of Unicode needs more columns than are counted."""
+    wcwidth = pytest.importorskip("wcwidth")
+    assert wcwidth.wcswidth(text) <= text_width(text) <= len(text) * 2
 
 
 @pytest.mark.parametrize(
@@ -60,6 +86,7 @@ def test_columns(text: str, columns: int) -> None:
         ("10\u00a0km", ["10\u00a0km"]),
         ("今日は。「はい」", ["今", "日", "は。", "「は", "い」"]),
         ("안녕 세상", ["안녕", " 세상"]),
+        ("\u0e44\u0e17\u0e22\u0e19\u0e30", ["\u0e44\u0e17", "\u0e22", "\u0e19\u0e30"]),
         ("well-known", ["well-known"]),
     ],
 )
@@ -88,6 +115,11 @@ def test_splits_lose_nothing(text: str) -> None:
     assert [c for word in words for c in graphemes(word)] == clusters
 
 
+def fits(line: str, width: int) -> bool:
+    """Tell whether a line fits; a single character that is wider than a line must stay whole."""
+    return text_width(line) <= width or len(list(graphemes(line.strip()))) == 1
+
+
 printable = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), max_size=80)
 
 
@@ -96,7 +128,7 @@ def test_wrapped_lines_fit(text: str, width: int) -> None:
     """Wrapped lines fit the width and lose nothing but white space."""
     lines = wrap(split_words(text), width)
     assert "".join("".join(lines).split()) == "".join(text.split())
-    assert all(text_width(line) <= width for line in lines)
+    assert all(fits(line, width) for line in lines)
     assert all(line.strip() == line != "" for line in lines)
 
 
@@ -106,7 +138,18 @@ def test_chopped_pieces_fit(text: str, width: int) -> None:
     pieces = chop(text, width)
     assert "".join(pieces) == text
     assert [c for piece in pieces for c in graphemes(piece)] == list(graphemes(text))
-    assert all(text_width(piece) <= width for piece in pieces)
+    assert all(fits(piece, width) for piece in pieces)
+
+
+@given(st.lists(printable, max_size=12), st.integers(2, 30))
+def test_a_filler_knows_how_many_lines_a_word_makes(texts: list[str], width: int) -> None:
+    """The lines foretold for a word are those there are once it is added."""
+    filler = LineFiller(width)
+    for word in (word for text in texts for word in split_words(text)):
+        if word.strip() and fits(word.strip(), width):
+            foretold = filler.lines_with(word)
+            filler.add(word)
+            assert len(filler.lines) == foretold
 
 
 @pytest.mark.parametrize(
