@@ -128,7 +128,7 @@ class Routes:
 
     def socket(self, path: str) -> Optional[SocketRoute]:
         """Find the WebSocket service of a path."""
-        return self._sockets.get(path)
+        return self._sockets.get(unquote(path))
 
     def find(self, method: str, path: str) -> tuple[Handler, dict[str, str]]:
         """Find the handler of a request. Raises `Problem` 404 or 405."""

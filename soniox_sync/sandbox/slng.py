@@ -11,7 +11,8 @@ from typing import Any, Optional
 from .dialects import Dialect
 from .problems import Problem, bad_request
 from .routes import Doorkeeper, Handshake, Routes, Turndown
-from .slng_dialects import PASSED_STT, PASSED_STT_V5, SPEECH, Transcripts, read_typed
+from .slng_bridge import BridgeSpeech, speak_whole
+from .slng_dialects import PASSED_STT, PASSED_STT_V5, SPEECH, Transcripts
 from .stt import SttService
 from .tts import TtsService
 from .world import World
@@ -20,14 +21,13 @@ from .ws import WsPeer
 __all__ = ["add_gateway_routes"]
 
 _POLICY_VIOLATION = 1008
-# the bridge of the gateway knows many models; these two are ours
-_BRIDGE = "/v1/bridges/unmute/stt/soniox/speech-ai:"
+# the bridge of the gateway knows many models; those of the service are served here
+_BRIDGE = "/v1/bridges/unmute"
 
 
 def add_gateway_routes(routes: Routes) -> None:
     """Serve the gateway's endpoints beside the service's own."""
-    speech = "/v1/tts/soniox/tts-rt:v1"
-    routes.add_socket(speech, "tts", GatewaySpeech, _door("tts", speech, "na"))
+    _add_speech(routes)
     for variant, factory, parts in (
         ("rt-v3", TypedTranscription, ("eu", "na")),
         ("rt-v4", PassedTranscription, ("ap", "eu", "na")),
@@ -35,13 +35,27 @@ def add_gateway_routes(routes: Routes) -> None:
     ):
         path = f"/v1/stt/soniox/speech-ai:{variant}"
         routes.add_socket(path, "stt", factory, _door("stt", path, *parts))
-    for variant in ("rt-v3", "rt-v4"):
-        path = f"{_BRIDGE}{variant}"
+    for variant in ("rt-v3", "rt-v4", "rt-v5"):
+        path = f"{_BRIDGE}/stt/soniox/speech-ai:{variant}"
         routes.add_socket(path, "stt", BridgedTranscription, _door("stt", path, "eu", "na"))
 
 
+def _add_speech(routes: Routes) -> None:
+    passed = "/v1/tts/soniox/tts-rt:v1"
+    routes.add_socket(passed, "tts", GatewaySpeech, _door("tts", passed, "na"))
+    for path in (
+        "/v1/tts/soniox/tts-rt:v2",
+        f"{_BRIDGE}/tts/soniox/tts-rt:v1",
+        f"{_BRIDGE}/tts/soniox/tts-rt:v2",
+    ):
+        # where these are served is not documented
+        routes.add_socket(path, "tts", BridgedSpeech, _door("tts", path))
+        routes.add("POST", path, speak_whole)
+    routes.add("POST", passed, speak_whole)
+
+
 def _door(service: str, path: str, *parts: str) -> Doorkeeper:
-    """Make the check of an upgrade: a key, and a zone in which the route is served."""
+    """Make the check of an upgrade: a key, and a zone in which the route is served (none: all)."""
 
     def check(world: World, handshake: Handshake) -> Optional[Turndown]:
         key = handshake.key if handshake.key_source == "header" else None
@@ -50,7 +64,7 @@ def _door(service: str, path: str, *parts: str) -> Doorkeeper:
         except Problem as problem:
             return Turndown(problem.code, f"SLNG gateway: {problem.message}")
         wanted = _wanted(handshake)
-        if wanted and not set(wanted) & set(parts):
+        if parts and wanted and not set(wanted) & set(parts):
             served = ", ".join(parts)
             return Turndown(
                 400, f"SLNG gateway: {path} is served in {served}, not in {', '.join(wanted)}."
@@ -95,6 +109,17 @@ class GatewaySpeech(TtsService):
             self._peer.send({"type": "ready", "session_id": self._handshake.request_id})
 
 
+class BridgedSpeech(BridgeSpeech):
+    """Speaks the bridge's protocol; ready once the voice is known."""
+
+    def opened(self) -> None:
+        """Begin: the service behind may refuse its key."""
+        super().opened()
+        if _provider_refuses(self._handshake):
+            self._peer.send(_BACKEND_FAILED)
+            self._peer.close(1000)
+
+
 class _Transcription(SttService):
     """Serves transcription behind a provider key."""
 
@@ -136,7 +161,7 @@ class TypedTranscription(_Transcription):
     def __init__(self, world: World, peer: WsPeer, handshake: Handshake) -> None:
         transcripts = Transcripts(utterance_ends=self._utterance_ends)
         super().__init__(
-            world, peer, handshake, Dialect("slng typed", read_typed, transcripts.encode)
+            world, peer, handshake, Dialect("slng typed", transcripts.decode, transcripts.encode)
         )
 
     def binary(self, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""How the SLNG gateway's messages and the service's translate into each other (PROTOCOL 8.2, 8.4).
+"""How the SLNG gateway's messages and the service's translate into each other (PROTOCOL 8.2 - 8.4).
 
 Written from the gateway's side, strictly: what its documents do not name is refused, so that a
 client which sends it is found out here.
@@ -11,9 +11,11 @@ import binascii
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional, Union
 
+from .catalog import VOICES
 from .dialects import Dialect
+from .problems import bad_request
 
-__all__ = ["PASSED_STT", "PASSED_STT_V5", "SPEECH", "Transcripts", "read_typed"]
+__all__ = ["PASSED_STT", "PASSED_STT_V5", "SPEECH", "Segments", "Transcripts", "voice_config"]
 
 # stands for a message that the gateway does not know; the service refuses it
 _REFUSED: Any = None
@@ -27,6 +29,12 @@ Message = Mapping[str, Any]
 
 def _rest(value: Message) -> dict[str, Any]:
     return {name: value[name] for name in value if name != "type"}
+
+
+def _error(message: Message) -> Message:
+    slug = str(message.get("error_type"))
+    code = _SLUGS.get(slug, slug)
+    return {"type": "error", "code": code, "message": message.get("error_message")}
 
 
 # -- speech ---------------------------------------------------------------------------------------
@@ -54,6 +62,82 @@ def _encode_speech(message: Message) -> list[Message]:
 SPEECH = Dialect("slng", _decode_speech, _encode_speech)
 
 
+# -- speech over the generic bridge ---------------------------------------------------------------
+
+_VOICE_FORMATS = {
+    "linear16": "pcm_s16le",
+    "mp3": "mp3",
+    "opus": "opus",
+    "mulaw": "pcm_mulaw",
+    "alaw": "pcm_alaw",
+}
+
+
+def voice_config(init: Message, model: str) -> dict[str, Any]:
+    """Translate the bridge's `init` into the service's config, without a stream.
+
+    `model` is the route's; the defaults are those of the sandbox, as none are documented. Fields
+    of other providers are passed over. Raises `Problem` 400 for what has no translation.
+    """
+    config, named = init.get("config"), init.get("model")
+    if not isinstance(config, (dict, type(None))) or not isinstance(named, (str, type(None))):
+        raise bad_request("Invalid message format")
+    said = config or {}
+    encoding = _given(said.get("encoding"), "linear16")
+    audio_format = _VOICE_FORMATS.get(encoding.lower()) if isinstance(encoding, str) else None
+    if audio_format is None:
+        raise bad_request(f"Unsupported encoding: use {', '.join(_VOICE_FORMATS)}.")
+    return {
+        "model": _given(named, model).rpartition("/")[2].replace(":", "-"),
+        "language": _given(said.get("language"), "en"),
+        "voice": _given(init.get("voice"), next(iter(VOICES))),
+        "audio_format": audio_format,
+        "sample_rate": said.get("sample_rate"),
+        "speed": said.get("speed"),
+    }
+
+
+def _given(value: Any, default: str) -> Any:
+    return default if value is None or value == "" else value
+
+
+class Segments:
+    """Makes the bridge's messages of one connection's streams. Used under the service's lock.
+
+    A stream is a segment that starts with its first audio. What the service has no message for is
+    given as a `mark`, the type of a message, with the fields of it.
+    """
+
+    def __init__(self) -> None:
+        self._segment: Optional[str] = None
+        self._sequence = 0
+
+    def encode(self, message: Message) -> list[Message]:
+        """Translate one message of the service, or a mark."""
+        if "error_code" in message:
+            return [_error(message)]
+        if "mark" in message:
+            fields = {name: message[name] for name in message if name not in ("mark", "stream_id")}
+            return [{"type": message["mark"], **fields}]
+        segment = message["stream_id"]
+        if message.get("terminated"):
+            known = segment == self._segment
+            return [{"type": "segment_end", "segment_id": segment}] if known else []
+        return [*self._begin(segment), *self._chunk(message["audio"])]
+
+    def _begin(self, segment: str) -> list[Message]:
+        if segment == self._segment:
+            return []
+        self._segment = segment
+        return [{"type": "segment_start", "segment_id": segment}]
+
+    def _chunk(self, audio: str) -> list[Message]:
+        if not audio:
+            return []
+        self._sequence += 1
+        return [{"type": "audio_chunk", "data": audio, "sequence": self._sequence}]
+
+
 # -- transcription, passed through ----------------------------------------------------------------
 
 
@@ -76,8 +160,7 @@ PASSED_STT_V5 = Dialect("slng rt-v5", _decode_untyped, lambda message: [message]
 # -- transcription in the gateway's own messages --------------------------------------------------
 
 
-def read_typed(value: Any) -> list[Union[Any, bytes]]:
-    """Translate one message of a client."""
+def _read_typed(value: Any) -> list[Union[Any, bytes]]:
     kind = value.get("type") if isinstance(value, dict) else None
     if not isinstance(kind, str):
         return [_REFUSED]
@@ -103,7 +186,7 @@ def _native_start(config: Message) -> dict[str, Any]:
         "audio_format": config.get("audio_format", _ENCODINGS.get(str(encoding), encoding)),
         "sample_rate": config.get("sample_rate", 16000),
         "num_channels": 1,
-        "enable_endpoint_detection": True,
+        "enable_endpoint_detection": config.get("enable_vad", True),
         "enable_speaker_diarization": config.get("enable_speaker_diarization"),
         "language_hints": hints,
     }
@@ -113,18 +196,26 @@ class Transcripts:
     """Makes the gateway's transcripts of one session's responses. Used under the session's lock.
 
     A finished piece ends where the speaker pauses, at a finalize, and at the end of the audio.
+    Provisional ones are left out if the start says so.
     """
 
     def __init__(self, *, utterance_ends: bool) -> None:
         self._utterance_ends = utterance_ends
         self._said: list[Message] = []
+        # set before the first response
+        self._partials = True
+
+    def decode(self, value: Any) -> list[Union[Any, bytes]]:
+        """Translate one message of a client."""
+        config = value.get("config") if isinstance(value, dict) else None
+        if isinstance(config, dict) and value.get("type") == "init":
+            self._partials = config.get("enable_partials") is not False
+        return _read_typed(value)
 
     def encode(self, message: Message) -> list[Message]:
         """Translate one response of the service."""
         if message.get("error_code") is not None:
-            slug = str(message.get("error_type"))
-            code = _SLUGS.get(slug, slug)
-            return [{"type": "error", "code": code, "message": message.get("error_message")}]
+            return [_error(message)]
         told: list[Message] = []
         guess: list[Message] = []
         for token in message.get("tokens", ()):
@@ -151,7 +242,7 @@ class Transcripts:
 
     def _guess(self, guess: Sequence[Message]) -> list[Message]:
         tokens = [*self._said, *guess]
-        if not tokens:
+        if not tokens or not self._partials:
             return []
         return [{"type": "partial_transcript", **_transcript(tokens), "tokens": tokens}]
 

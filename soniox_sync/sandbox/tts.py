@@ -290,7 +290,7 @@ class TtsService:
 
     def _send(self, message: Mapping[str, Any], *, audio_ms: float = 0.0) -> bool:
         stream, wires = message.get("stream_id"), self._dialect.encode(message)
-        return all([self._peer.send(wire, audio_ms=audio_ms, stream=stream) for wire in wires])
+        return all(self._peer.send(wire, audio_ms=audio_ms, stream=stream) for wire in wires)
 
     def _send_error(self, problem: Problem, stream_id: Optional[str]) -> None:
         scope = {} if stream_id is None else {"stream_id": stream_id}

@@ -68,6 +68,7 @@ class _Item(NamedTuple):
     size: int
     audio_ms: float
     closes: bool = False
+    stream: Optional[str] = None
 
 
 class WsPeer:
@@ -114,10 +115,15 @@ class WsPeer:
 
     # --- sending
 
-    def send(self, message: Mapping[str, Any], *, audio_ms: float = 0.0) -> bool:
-        """Queue one JSON message; False when the connection is closing and it was not taken."""
+    def send(
+        self, message: Mapping[str, Any], *, audio_ms: float = 0.0, stream: Optional[str] = None
+    ) -> bool:
+        """Queue one JSON message; False when the connection is closing and it was not taken.
+
+        `stream` says of which stream it tells, for `withdraw()`; the message need not name it.
+        """
         text = json.dumps(message, ensure_ascii=False, separators=(",", ":"))
-        return self._put(text.encode("utf-8"), _summary(message), audio_ms)
+        return self._put(text.encode("utf-8"), _summary(message), audio_ms, stream)
 
     def inject_message(self, text: str) -> None:
         """Queue a text message as it is."""
@@ -133,18 +139,27 @@ class WsPeer:
     def waiting_streams(self) -> list[str]:
         """Give the ids of the streams of which messages wait to be sent, in their order."""
         with self._ready:
-            found = [(item.message or {}).get("stream_id") for item in self._data]
-        return list(dict.fromkeys(each for each in found if isinstance(each, str)))
+            found = [item.stream for item in self._data]
+        return list(dict.fromkeys(each for each in found if each is not None))
 
     def withdraw(self, stream_id: str) -> None:
         """Take back what waits of one stream: a fault overtakes it."""
         with self._ready:
-            kept = collections.deque(
-                item for item in self._data if (item.message or {}).get("stream_id") != stream_id
-            )
-            self._data = kept
-            self._backlog = sum(len(item.data) for item in kept)
-            self._ready.notify_all()
+            self._keep(lambda item: item.stream != stream_id)
+
+    def reopen(self) -> bool:
+        """Take back a close frame that waits to be sent; False when none does."""
+        with self._ready:
+            found = any(item.closes for item in self._data)
+            if found:
+                self._keep(lambda item: not item.closes)
+                self._closing = False
+        return found
+
+    def _keep(self, wanted: Callable[[_Item], bool]) -> None:
+        self._data = collections.deque(item for item in self._data if wanted(item))
+        self._backlog = sum(len(item.data) for item in self._data)
+        self._ready.notify_all()
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Queue a close frame behind what was queued before; the first call wins."""
@@ -328,13 +343,19 @@ class WsPeer:
 
     # --- the writer
 
-    def _put(self, payload: bytes, message: Mapping[str, Any], audio_ms: float) -> bool:
+    def _put(
+        self,
+        payload: bytes,
+        message: Mapping[str, Any],
+        audio_ms: float,
+        stream: Optional[str] = None,
+    ) -> bool:
         data = _frame(payload, ABNF.OPCODE_TEXT, self._fragment)
         with self._ready:
             if self._closing or self._ended:
                 return False
             due = time.monotonic() + self._lag
-            self._data.append(_Item(due, data, message, len(payload), audio_ms))
+            self._data.append(_Item(due, data, message, len(payload), audio_ms, stream=stream))
             self._backlog += len(data)
             self._ready.notify_all()
         return True
