@@ -1,4 +1,7 @@
-"""Let five voices speak at once over one connection, each into its own file."""
+"""Let five voices speak at once over one connection, each into its own file.
+
+python examples/five_voices.py --sandbox
+"""
 
 from __future__ import annotations
 
@@ -21,13 +24,15 @@ LINES = {
 
 def save(stream: TtsStream, path: Path) -> None:
     """Write one voice as its audio arrives; a slow disk holds up no other voice."""
-    size = stream.save(path)
-    print(f"{path}: {size} bytes, first sound {stream.metrics.time_to_first_audio_sec:.2f} s")
+    stream.save(path)
+    metrics = stream.metrics
+    first = metrics.time_to_first_audio_sec
+    print(f"{path}: {metrics.audio_sec:.1f} s of speech, first sound after {first:.2f} s")
 
 
 def main() -> None:
     """Read the command line and let them speak."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--dir", type=Path, default=Path(), help="where to write the five files")
     parser.add_argument("--sandbox", action="store_true", help="use a local sandbox, without a key")
     args = parser.parse_args()

@@ -1,4 +1,7 @@
-"""Speak and transcribe many texts at once in one gevent worker: a greenlet each, no thread."""
+"""Speak and transcribe many texts at once in one gevent worker: a greenlet each, no thread.
+
+python gevent_worker.py --sandbox
+"""
 
 from gevent import monkey
 
@@ -32,7 +35,7 @@ def speak_and_hear(client: SonioxClient, text: str) -> str:
 
 def main() -> None:
     """Read the command line, do all jobs, tell what running them together saved."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--at-once", type=int, default=4, help="jobs side by side (default: 4)")
     parser.add_argument("--sandbox", action="store_true", help="use a local sandbox, without a key")
     args = parser.parse_args()

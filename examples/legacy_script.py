@@ -1,4 +1,7 @@
-"""Transcribe a folder of recordings the way such scripts always were: one loop, one file each."""
+"""Transcribe a folder of recordings the way such scripts always were: one loop, one file each.
+
+python examples/legacy_script.py --sandbox
+"""
 
 import argparse
 import glob
@@ -21,7 +24,8 @@ def transcribe(client: SonioxClient, path: str, language: str) -> str:
 
 
 def speak_examples(client: SonioxClient, folder: str) -> None:
-    """Make recordings to transcribe where there are none."""
+    """Make two recordings to try it out with."""
+    os.makedirs(folder, exist_ok=True)
     for number, text in enumerate(["Please call me back.", "The parcel has arrived."], 1):
         path = os.path.join(folder, f"message{number}.wav")
         client.realtime.speak(text, voice="Emma", audio_format="wav").save(path)
@@ -29,17 +33,16 @@ def speak_examples(client: SonioxClient, folder: str) -> None:
 
 def main() -> int:
     """Go through the folder; 0 when every file could be transcribed."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", nargs="?", default=".", help="with .wav files (default: here)")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", nargs="?", default="recordings", help="with .wav files")
     parser.add_argument("--language", default="en")
     parser.add_argument("--sandbox", action="store_true", help="use a local sandbox, without a key")
     args = parser.parse_args()
 
-    failed = 0
+    pattern, failed = os.path.join(args.folder, "*.wav"), 0
     with Sandbox() if args.sandbox else nullcontext() as sandbox:
         client = sandbox.client() if sandbox else SonioxClient()  # reads SONIOX_API_KEY
-        pattern = os.path.join(args.folder, "*.wav")
-        if not glob.glob(pattern):
+        if sandbox and not glob.glob(pattern):
             speak_examples(client, args.folder)
         for path in sorted(glob.glob(pattern)):
             name = os.path.basename(path)

@@ -1,4 +1,7 @@
-"""Speak a language model's answer while it is still being written."""
+"""Speak a language model's answer while it is still being written.
+
+python examples/llm_to_speech.py --sandbox
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ def tokens(answer: str) -> Iterator[str]:
 
 def main() -> None:
     """Read the command line, and let the answer be spoken as it comes."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("-o", "--output", default="answer.wav")
     parser.add_argument("--play", action="store_true", help="on the loudspeaker: extra `audio`")
     parser.add_argument("--voice", default="Nina")

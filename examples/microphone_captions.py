@@ -1,4 +1,7 @@
-"""Show captions of the microphone while you speak; Ctrl-C ends, and prints the whole text."""
+"""Show captions of the microphone while you speak; Ctrl-C ends, and prints the whole text.
+
+python examples/microphone_captions.py --sandbox
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import sys
 import threading
 from contextlib import nullcontext
 
-from soniox_sync import MicrophoneSource, SonioxClient, Transcription
+from soniox_sync import MicrophoneSource, SonioxClient, SonioxError, Transcription
 from soniox_sync.sandbox import Sandbox
 
 
@@ -22,13 +25,13 @@ def show(transcription: Transcription) -> None:
             # final words, then the guess that may still change
             print(f"\r\x1b[K{transcript.text.strip()[-width:]}", end="", flush=True)
         elif event.kind in ("endpoint", "finished"):
-            line, printed = transcript.final_text[printed:], len(transcript.final_text)
-            print(line.strip(), flush=True)
+            line, printed = transcript.final_text[printed:].strip(), len(transcript.final_text)
+            print(line, end="\n" if line else "", flush=True)
 
 
 def main() -> None:
     """Read the command line and listen."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", help="part of its name, as `python -m sounddevice` lists them")
     parser.add_argument("--language", default="en")
     parser.add_argument("--seconds", type=float, help="stop listening after so long")
@@ -37,13 +40,10 @@ def main() -> None:
 
     with Sandbox() if args.sandbox else nullcontext() as sandbox:
         client = sandbox.client() if sandbox else SonioxClient()  # reads SONIOX_API_KEY
-        transcription = client.realtime.transcribe(
-            MicrophoneSource(device=args.device),  # needs the extra `audio`
-            language_hints=[args.language],
-            enable_endpoint_detection=True,
-        )
-        if args.seconds:
-            # stop() waits for the last words, so not in the loop that shows them
+        options = {"language_hints": [args.language], "enable_endpoint_detection": True}
+        microphone = MicrophoneSource(device=args.device)  # needs the extra `audio`
+        transcription = client.realtime.transcribe(microphone, **options)
+        if args.seconds:  # on a thread: stop() waits for the last words, which the loop shows
             threading.Timer(args.seconds, transcription.recording.stop).start()
         try:
             show(transcription)
@@ -53,4 +53,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except SonioxError as error:  # no key, no microphone, ...: its text says what to do
+        sys.exit(str(error))

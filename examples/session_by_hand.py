@@ -1,4 +1,7 @@
-"""Hold one transcription by hand: send audio on a thread, look at every message."""
+"""Hold one transcription by hand: send audio on a thread, look at every message.
+
+python examples/session_by_hand.py --sandbox
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ def show(session: SttSession) -> None:
 
 def main() -> None:
     """Read the command line, send and receive."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sandbox", action="store_true", help="use a local sandbox, without a key")
     args = parser.parse_args()
 

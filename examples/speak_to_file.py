@@ -1,4 +1,7 @@
-"""Speak a text into a WAV file, and say how fast the first sound came."""
+"""Speak a text into a WAV file, and say how fast the first sound came.
+
+python examples/speak_to_file.py --sandbox "Good morning." -o morning.wav
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from soniox_sync.sandbox import Sandbox
 
 def main() -> None:
     """Read the command line and speak."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("text", nargs="?", default="Good morning. Your tea is ready.")
     parser.add_argument("-o", "--output", default="speech.wav")
     parser.add_argument("--voice", default="Adrian")
@@ -28,9 +31,8 @@ def main() -> None:
             size = stream.save(args.output)
         metrics = stream.metrics
     print(f"{args.output}: {size} bytes, {metrics.audio_sec:.1f} s of speech")
-    print(
-        f"first sound after {metrics.time_to_first_audio_sec:.2f} s, all {metrics.wall_sec:.2f} s"
-    )
+    print(f"first sound after {metrics.time_to_first_audio_sec:.2f} s")
+    print(f"the last after {metrics.wall_sec:.2f} s")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""Show live captions of an audio file, and write them beside it as .srt."""
+"""Show live captions of an audio file, and write them beside it as .srt.
+
+python examples/transcribe_file.py --sandbox
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ def caption(client: SonioxClient, path: Path, language: str) -> str:
 
 def main() -> None:
     """Read the command line, transcribe, write the captions."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("file", nargs="?", type=Path, help="any audio; without one it is spoken")
     parser.add_argument("--language", default="en")
     parser.add_argument("--sandbox", action="store_true", help="use a local sandbox, without a key")

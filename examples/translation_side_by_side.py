@@ -1,4 +1,7 @@
-"""Translate speech while it comes, and show what was said beside what it means."""
+"""Translate speech while it comes, and show what was said beside what it means.
+
+python examples/translation_side_by_side.py --sandbox --to es
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ def show(*sides: Optional[Segment]) -> None:
 
 def main() -> None:
     """Read the command line, translate, print pair by pair."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("file", nargs="?", type=Path, help="any audio; without one it is spoken")
     parser.add_argument("--language", default="en", help="that is spoken (default: en)")
     parser.add_argument("--to", default="de", help="that is wanted (default: de)")
@@ -36,13 +39,11 @@ def main() -> None:
     with Sandbox() if args.sandbox else nullcontext() as sandbox:
         client = sandbox.client() if sandbox else SonioxClient()  # reads SONIOX_API_KEY
         source = args.file or client.realtime.speak(
-            "Good morning, and thank you. How is the coffee?", voice="Emma", audio_format="wav"
+            "Good morning. How is the coffee? My dog is quick.", voice="Emma", audio_format="wav"
         )
+        translation = {"type": "one_way", "target_language": args.to}
         transcription = client.realtime.transcribe(
-            source,
-            language_hints=[args.language],
-            translation={"type": "one_way", "target_language": args.to},
-            enable_endpoint_detection=True,
+            source, language_hints=[args.language], translation=translation
         )
         shown = 0
         for event in transcription:

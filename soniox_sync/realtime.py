@@ -41,8 +41,9 @@ class Realtime:
         deadlines and bounds. `cancel`: ends it from elsewhere with `AbortError`.
 
         Raises `ConfigurationError` naming a missing or illegal field before anything is opened,
-        `SonioxConnectionError` (`ConnectTimeoutError`) when no connection could be made. A refused
-        key shows up in the first call or in the iterator.
+        `SonioxConnectionError` (`ConnectTimeoutError`) when no connection could be made, the
+        `RealtimeError` of its HTTP status when the upgrade was refused, as a gateway does. The
+        service itself tells of a refused key later: in the first call or in the iterator.
         """
         client = self._client
         resolution = client._resolve("transcribe_websocket")
@@ -87,7 +88,7 @@ class Realtime:
         minutes; `None` never). `translation_watchdog`: replace a session that stopped translating.
         `catch_up_speed`: how many times faster than real time audio may be sent after a burst of
         `catch_up_burst_sec` (`None`: without limit). `buffer_queue_size`: pieces of a container
-        format kept before they are sent, default the client's.
+        format kept before they are sent, default the client's. Source: PROTOCOL 2.7.
 
         Raises `ConfigurationError` for a wrong option, what the source raises when it cannot
         start. Everything later ends the recording and surfaces where it is iterated or awaited.

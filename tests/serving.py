@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -59,6 +60,7 @@ class ServerProcess:
         # Guards nothing but the wait for a line.
         self._printed = threading.Condition()
         self._port: Optional[str] = None
+        self.was_killed = False  # because it did not end when it was told to
         self._process = subprocess.Popen(
             [sys.executable, *arguments],
             cwd=where,
@@ -105,12 +107,13 @@ class ServerProcess:
             if not self._printed.wait_for(lambda: part in self.output, timeout_sec):
                 raise AssertionError(f"it never printed {part!r}:\n{self.output}")
 
-    def close(self) -> None:
+    def close(self, sign: signal.Signals = signal.SIGTERM) -> None:
         """End it and read the rest of its output."""
-        self._process.terminate()
+        self._process.send_signal(sign)
         try:
             self._process.wait(END_SEC)
         except subprocess.TimeoutExpired:
+            self.was_killed = True
             self._process.kill()
             self._process.wait()
         self._reader.join()

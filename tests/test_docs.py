@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
+import inspect
 import re
 import subprocess
 import sys
@@ -285,25 +286,82 @@ def test_the_guides_are_found() -> None:
     assert len(columns("migration_javascript")) > 40
 
 
-@pytest.mark.parametrize("page", ["migration_python", "migration_javascript", "threads"])
+PATH = re.compile(rf"({'|'.join(OBJECTS)})((?:\.\w+)+)")
+# every page with text of its own, and the README
+TEXTS = {
+    **PAGES,
+    **{f"reference/{path.stem}": path.read_text("utf-8") for path in DOCS.glob("reference/*.rst")},
+    "README": (ROOT / "README.rst").read_text(encoding="utf-8"),
+}
+
+
+def found_at(path: str) -> Any:
+    """Follow `client.files.upload`; give `None` where it leads nowhere."""
+    head, *names = path.split(".")
+    found = OBJECTS[head]
+    for name in names:
+        if found is soniox_sync and name in ("transcript", "audio", "sandbox", "sources", "rest"):
+            found = importlib.import_module(f"soniox_sync.{name}")
+        elif hasattr(found, name):
+            found = getattr(found, name)
+        elif name in getattr(found, "__annotations__", {}):
+            return found  # a field
+        else:
+            return None
+    return found
+
+
+def said_to_be_here(page: str) -> list[str]:
+    """Give what stands in literals, but not in the column of another SDK."""
+    return literals(re.sub(r"^   \* - .*$", "", TEXTS[page], flags=re.MULTILINE))
+
+
+@pytest.mark.parametrize("page", sorted(TEXTS))
 def test_what_is_said_to_be_here_is_here(page: str) -> None:
-    """Every method of ours that a guide names exists."""
-    dead = []
-    ours = re.sub(r"^   \* - .*$", "", PAGES[page], flags=re.MULTILINE)
-    for said in literals(ours):
-        match = re.match(rf"({'|'.join(OBJECTS)})((?:\.\w+)+)", said)
-        if match is None:
+    """Every method of ours that a page names exists."""
+    paths = [match for match in map(PATH.match, said_to_be_here(page)) if match]
+    assert paths or page not in ("README", "threads", "troubleshooting", "migration_python")
+    assert [match[0] for match in paths if found_at(match[0]) is None] == []
+
+
+@pytest.mark.parametrize("page", sorted(TEXTS))
+def test_keywords_that_are_said_to_be_here_are_here(page: str) -> None:
+    """A call on a page, `client.webhooks.verify(secret=)`, names parameters that there are."""
+    wrong = []
+    for said in said_to_be_here(page):
+        call = re.fullmatch(r"([\w.]+)\((.*)\)", said)
+        if call is None or not PATH.fullmatch(call[1]):
             continue
-        found = OBJECTS[match[1]]
-        for name in match[2].split(".")[1:]:
-            if found is soniox_sync and name in ("transcript", "audio", "sandbox"):
-                found = importlib.import_module(f"soniox_sync.{name}")
-            elif hasattr(found, name):
-                found = getattr(found, name)
-            else:
-                dead.append(said)
-                break
-    assert dead == []
+        parameters = inspect.signature(found_at(call[1])).parameters
+        takes_more = any(one.kind is one.VAR_KEYWORD for one in parameters.values())
+        names = set(re.findall(r"(\w+)=", call[2]))
+        if not takes_more and not names <= set(parameters):
+            wrong.append(said)
+    assert wrong == []
+
+
+@pytest.mark.parametrize(("page", "row"), [("migration_python", 75), ("migration_javascript", 40)])
+def test_options_that_a_guide_names_are_those_of_the_call(page: str, row: int) -> None:
+    """In the rows of a guide that name one call of ours, each `option_sec` in them is real."""
+    rows = re.findall(r"^   \* - .*\n     - (.*)\n     - ?(.*)\n", PAGES[page], re.MULTILINE)
+    assert len(rows) > row
+    wrong = []
+    for here, difference in rows:
+        calls = [call for call in literals(here) if PATH.match(call) and call.endswith(")")]
+        options = re.findall(r"``(\w+_(?:sec|ms)|on_\w+|delete_after)``", difference)
+        for option in options if len(calls) == 1 else ():
+            cls = found_at(PATH.match(calls[0])[0])  # type: ignore[index]
+            if option not in known_options(cls):
+                wrong.append(f"{calls[0]}: {option}")
+    assert wrong == []
+
+
+def known_options(call: Any) -> set[str]:
+    """Give a call's parameters, with the fields of the options that may be handed to it."""
+    options = set(inspect.signature(call).parameters)
+    for name in ("SttConfig", "SttSessionOptions", "TtsStreamInput", "TtsConnectionOptions"):
+        options |= set(getattr(soniox_sync, name).__dataclass_fields__)
+    return options | set(vars(soniox_sync.ReconnectingEvent)) | {"replayed_ms", "lost_ms"}
 
 
 @pytest.mark.parametrize("page", ["migration_python", "migration_javascript"])

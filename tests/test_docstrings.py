@@ -19,23 +19,6 @@ from soniox_sync.rest.records import Record
 
 # submodules whose `__all__` is public beside that of the package
 SUBMODULES = ("errors", "sources", "transcript", "audio", "sandbox", "rest")
-# classes that users meet as the value of something public
-MET = (
-    "realtime.Realtime",
-    "tts.TtsFactory",
-    "stt_sending.SendHandle",
-    "rest.tts.TtsApi",
-    "rest.stt.SttApi",
-    "rest.files.FilesApi",
-    "rest.voices.VoicesApi",
-    "rest.catalog.ModelsApi",
-    "rest.catalog.TtsModelsApi",
-    "rest.auth.AuthApi",
-    "rest.usage.UsageApi",
-    "rest.usage.UsageLogsApi",
-    "rest.usage.ConcurrencyLimitsApi",
-    "rest.webhooks.WebhooksApi",
-)
 
 
 @dataclass(frozen=True)
@@ -79,7 +62,6 @@ def top_names() -> dict[str, Any]:
     for module in SUBMODULES:
         names = importlib.import_module(f"soniox_sync.{module}").__all__
         paths += [f"soniox_sync.{module}.{name}" for name in names]
-    paths += [f"soniox_sync.{path}" for path in MET]
     found = {path: find(path) for path in paths}
     seen: set[int] = set()
     unique = {}
@@ -103,12 +85,59 @@ def members(path: str, cls: type) -> Iterator[Documented]:
             yield Documented(f"{path}.{name}", kept, cls)
 
 
+def imported(module: str) -> dict[str, str]:
+    """Give the names that a module imports, also for type checkers alone, with their modules."""
+    found = {}
+    tree = ast.parse(inspect.getsource(importlib.import_module(module)))
+    package = module if hasattr(importlib.import_module(module), "__path__") else ""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            base = (package or module.rpartition(".")[0]).split(".")
+            above = base[: len(base) - node.level + 1] if node.level else []
+            source = ".".join([*above, *filter(None, [node.module])])
+            found.update({alias.asname or alias.name: source for alias in node.names})
+    return found
+
+
+def named_classes(annotation: Any, module: str) -> Iterator[type]:
+    """Give the classes of ours that an annotation, as it stands in `module`, names."""
+    for name in re.findall(r"\b[A-Z]\w+", str(annotation)):
+        place = vars(importlib.import_module(module))
+        if name not in place and name in imported(module):
+            place = vars(importlib.import_module(imported(module)[name]))
+        thing = place.get(name)
+        if inspect.isclass(thing) and is_ours(thing):
+            yield thing
+        elif isinstance(thing, str) or hasattr(thing, "__args__"):
+            yield from filter(is_ours, getattr(thing, "__args__", ()))
+
+
+def met(each: Documented) -> Iterator[type]:
+    """Give the classes that users meet as the value of a call, a property, or a field."""
+    thing = each.thing.fget if isinstance(each.thing, property) else each.thing
+    if inspect.isclass(thing):
+        for annotation in vars(thing).get("__annotations__", {}).values():
+            yield from named_classes(annotation, thing.__module__)
+    else:
+        annotation = getattr(thing, "__annotations__", {}).get("return", "")
+        yield from named_classes(annotation, thing.__module__)
+
+
+def described(path: str, thing: Any) -> list[Documented]:
+    """Give something public and, of a class, its members."""
+    alone = [Documented(path, thing, None)]
+    return alone + list(members(path, thing)) if inspect.isclass(thing) else alone
+
+
 def surface() -> list[Documented]:
-    found = []
-    for path, thing in top_names().items():
-        found.append(Documented(path, thing, None))
-        if inspect.isclass(thing):
-            found += members(path, thing)
+    """Give all that users hold: what has a public name, and what they meet through it."""
+    found = [each for path, thing in top_names().items() for each in described(path, thing)]
+    known = {id(each.thing) for each in found}
+    for each in found:  # grows while it is walked
+        for cls in met(each):
+            if id(cls) not in known and not cls.__name__.startswith("_"):
+                known.add(id(cls))
+                found += described(f"{cls.__module__}.{cls.__qualname__}", cls)
     return found
 
 
@@ -215,6 +244,36 @@ def test_fields_that_are_quantities_have_units() -> None:
             together = re.search(r"millisecond|second|\bms\b|\bs\b|_sec|_ms", each.doc)
             if not name.startswith("_") and not (name in each.doc or alone or together):
                 wrong.append(f"{each.path}: {name}")
+    assert wrong == []
+
+
+# -- sources --------------------------------------------------------------------------------------
+
+# a quantity, in a docstring that speaks of the service
+OF_THE_SERVICE = re.compile(r"\b(service|server)\b")
+QUANTITY = re.compile(r"\d (s|ms|minutes|seconds|days|bytes|[KMG]i?B|characters|Hz)\b")
+CITATION = re.compile(r"PROTOCOL \d|docs/\w+\.rst")
+
+
+def cites(each: Documented) -> bool:
+    """Tell whether the thing, its class, or its module says where facts are from."""
+    thing = each.thing.fget if isinstance(each.thing, property) else each.thing
+    owner = each.owner if each.owner is not None else thing
+    around = [inspect.getdoc(base) or "" for base in getattr(owner, "__mro__", ()) if is_ours(base)]
+    return bool(CITATION.search("\n".join([each.doc, *around, module_doc(thing)])))
+
+
+def module_doc(thing: Any) -> str:
+    return importlib.import_module(thing.__module__).__doc__ or ""
+
+
+def test_facts_about_the_service_have_a_source() -> None:
+    """A docstring with a quantity that is the service's says where that is from."""
+    wrong = [
+        each.path
+        for each in SURFACE
+        if OF_THE_SERVICE.search(each.doc) and QUANTITY.search(each.doc) and not cites(each)
+    ]
     assert wrong == []
 
 

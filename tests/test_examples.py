@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import os
 import re
@@ -23,15 +24,20 @@ from soniox_sync.sandbox import Sandbox
 PATIENCE_SEC = 90.0
 
 
+HAS_SPEECH = all(importlib.util.find_spec(name) for name in ("espeakng_loader", "pocketsphinx"))
+
+
 @dataclass(frozen=True)
 class Program:
     """Says what a program prints, as far as it does not depend on what was heard.
 
-    `writes`: what it leaves behind. `needs`: packages without which it is skipped. `arguments`:
-    what it is given besides `--sandbox`. `hears`: it listens to a microphone.
+    `heard`: what it prints besides where the sandbox has a voice and an ear. `writes`: what it
+    leaves behind. `needs`: packages without which it is skipped. `arguments`: what it is given
+    besides `--sandbox`. `hears`: it listens to a microphone.
     """
 
     says: str
+    heard: str = ""
     writes: frozenset[str] = frozenset()
     needs: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
@@ -46,19 +52,28 @@ def files(*names: str) -> frozenset[str]:
 FIVE = files(*(f"{name}.wav" for name in ("adrian", "nina", "lucia", "oliver", "isla")))
 CALLS = files("call1.wav", "call1.srt", "call2.wav", "call2.srt")
 PROGRAMS = {
-    "app_with_tests/voicemail.py": Program("", files("greeting.wav")),
-    "celery_folder/folder.py": Program("call2.wav:", CALLS, needs=("celery",)),
-    "five_voices.py": Program("nina.wav", FIVE),
+    "app_with_tests/voicemail.py": Program(
+        "", "Hello, you have reached Anna. Please leave", files("greeting.wav")
+    ),
+    "celery_folder/folder.py": Program("call2.wav:", writes=CALLS, needs=("celery",)),
+    "five_voices.py": Program("s of speech, first sound after", writes=FIVE),
     "gevent_worker.py": Program("4 jobs of", needs=("gevent",)),
-    "legacy_script.py": Program("message2.wav:", files("message1.wav", "message2.wav")),
-    "llm_to_speech.py": Program("first sound", files("answer.wav")),
+    "legacy_script.py": Program(
+        "message2.wav:", "message2.wav: The parcel has arrived.", files("recordings")
+    ),
+    "llm_to_speech.py": Program("first sound", writes=files("answer.wav")),
     "microphone_captions.py": Program("", arguments=("--seconds", "3"), hears=True),
-    "push_handlers.py": Program("(all is spoken)"),
-    "session_by_hand.py": Program("-- finished at"),
-    "speak_to_file.py": Program("first sound after", files("speech.wav")),
-    "transcribe_file.py": Program("wrote example.srt", files("example.wav", "example.srt")),
-    "translation_side_by_side.py": Program("-----"),
-    "voice_agent/talk.py": Program("caller: ", needs=("pocketsphinx",)),
+    "push_handlers.py": Program("said:  all of it", "heard: Nobody"),
+    "session_by_hand.py": Program("-- finished at", "' first'"),
+    "speak_to_file.py": Program("first sound after", writes=files("speech.wav")),
+    "transcribe_file.py": Program(
+        "wrote example.srt", "So I speak one.", files("example.wav", "example.srt")
+    ),
+    "translation_side_by_side.py": Program("-----", f"{'Good morning.':<38}  Guten Morgen.\n"),
+    "twilio_phone/caller.py": Program("", "Is it raining?", needs=("flask", "flask_sock")),
+    "voice_agent/talk.py": Program(
+        "caller: ", "agent:  Of course. Good bye.", needs=("pocketsphinx",)
+    ),
 }
 # go on until they are told to stop; `tests/servers` looks at what they serve
 FLASK = ("flask", "flask_sock")
@@ -190,9 +205,10 @@ def test_an_example_runs_on_the_sandbox(name: str, reader: Reader, tmp_path: Pat
     done = reader.run(str(EXAMPLES / name), "--sandbox", *program.arguments)
     assert (done.returncode, done.stderr) == (0, "")
     assert program.says in done.stdout
+    assert program.heard in done.stdout or not HAS_SPEECH
     assert done.stdout.strip()
     assert {path.name for path in reader.where.iterdir()} == program.writes
-    for path in reader.where.glob("*.wav"):
+    for path in reader.where.rglob("*.wav"):
         with wave.open(str(path)) as file:
             assert file.getnframes() > file.getframerate() // 2
 
@@ -202,6 +218,10 @@ def test_an_example_explains_itself(name: str, reader: Reader, tmp_path: Path) -
     """`--help` tells what the program does; without a key the error says what is missing."""
     program = PROGRAMS[name]
     skip_without(program.needs)
+    (reader.where / "recordings").mkdir()  # for those that want some
+    with wave.open(str(reader.where / "recordings" / "call.wav"), "wb") as call:
+        call.setparams((1, 2, 16000, 0, "NONE", ""))
+        call.writeframes(bytes(16000))
     if program.hears:
         plug_in_a_microphone(reader, tmp_path)
     shown = reader.run(str(EXAMPLES / name), "--help")
@@ -232,6 +252,16 @@ def answer(url: str) -> int:
     except urllib.error.HTTPError as error:
         error.close()
         return error.code
+
+
+@pytest.mark.parametrize("name", [*PROGRAMS, *SERVERS])
+def test_an_example_names_its_command(name: str) -> None:
+    """What to type stands at its top, from here or from beside the file, and that is there."""
+    said = ast.get_docstring(ast.parse((EXAMPLES / name).read_text(encoding="utf-8"))) or ""
+    command = re.search(r"^\s*python (\S+\.py)\b.* --sandbox\b", said, re.MULTILINE)
+    assert command is not None
+    beside = (EXAMPLES / name).parent
+    assert (EXAMPLES.parent / command[1]).is_file() or (beside / command[1]).is_file()
 
 
 @pytest.mark.parametrize("name", ALL)

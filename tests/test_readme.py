@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import importlib.util
 import io
+import json
 import os
 import re
 import shlex
@@ -18,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from soniox_sync import SlngClient, errors
 from soniox_sync.client import SonioxClient
 from soniox_sync.sandbox import Sandbox
 
@@ -26,11 +28,12 @@ README = (ROOT / "README.rst").read_text(encoding="utf-8")
 # with speech engines on a loaded machine; a command that takes longer hangs
 PATIENCE_SEC = 90.0
 KEY = "readme-key"
+SECRET = "readme-secret"
 
 
-def blocks(opening: str) -> list[str]:
+def blocks(opening: str, text: str = README) -> list[str]:
     """Give the indented blocks that follow a line matching `opening`."""
-    found = re.finditer(rf"^{opening}\n\n((?:(?: +.*)?\n)+)", README, re.MULTILINE)
+    found = re.finditer(rf"^{opening}\n\n((?:(?: +.*)?\n)+)", text, re.MULTILINE)
     return [textwrap.dedent(match[1]).strip("\n") for match in found]
 
 
@@ -84,13 +87,41 @@ def test_its_extras_exist() -> None:
 
 def test_its_paths_exist() -> None:
     """Every file and module of the project that the text names is there."""
-    for name in re.findall(r"(?:tests|\.ci|examples)/[\w./]*\w", README):
+    for name in re.findall(r"(?<!\w)(?:tests|\.ci|examples|docs)/[\w./]*\w", README):
         assert (ROOT / name).exists(), name
     for name in re.findall(r"python -m (tests[\w.]*)", README):
         assert (ROOT / name.replace(".", "/")).is_dir(), name
 
 
+def section(title: str) -> str:
+    """Give the text under a heading, up to the next."""
+    return README.partition(f"\n{title}\n{'-' * len(title)}\n")[2].partition("\n---")[0]
+
+
+def test_its_examples_are_all_of_them() -> None:
+    """The list names what is there to be started, once, and nothing else."""
+    named = re.findall(r"^``([\w/]+\.py)`` ", section("Examples"), re.MULTILINE)
+    for name in named:
+        assert (ROOT / "examples" / name).is_file(), name
+    tops = [name.split("/")[0] for name in named]
+    there = (path.name for path in (ROOT / "examples").iterdir() if path.name[0] not in "._")
+    assert sorted(tops) == sorted(there)
+
+
+def test_its_errors_exist() -> None:
+    """The table of errors names classes of ours, most of them."""
+    named = set(re.findall(r"\b\w+Error\b", section("When something goes wrong")))
+    assert len(named) > 9
+    assert named <= set(errors.__all__)
+
+
 # -- what it shows --------------------------------------------------------------------------------
+
+
+def keywords_of(cls: Any) -> dict[str, Any]:
+    """Give the defaults of a constructor, to be replaced."""
+    defaults: dict[str, Any] = cls.__init__.__kwdefaults__
+    return defaults
 
 
 @pytest.fixture
@@ -104,21 +135,31 @@ def service(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Sandbox
         monkeypatch.setenv("SONIOX_WS_URL", urls.stt)
         monkeypatch.setenv("SONIOX_TTS_API_URL", urls.tts_api)
         monkeypatch.setenv("SONIOX_TTS_WS_URL", urls.tts)
+        monkeypatch.setenv("SONIOX_API_WEBHOOK_SECRET", SECRET)
+        monkeypatch.setenv("SLNG_API_KEY", KEY)
+        # of the gateway's address there is no variable in the environment
+        monkeypatch.setitem(keywords_of(SlngClient), "base_url", urls.slng)
         yield sandbox
 
 
 @pytest.fixture
-def reader(service: Sandbox) -> dict[str, Any]:
+def reader(service: Sandbox) -> Iterator[dict[str, Any]]:
     """Give the names that a reader of the snippets has: a client, a meeting, chunks of audio."""
-    client = SonioxClient()
-    voice = {"voice": "Nina", "language": "en", "audio_format": "wav", "sample_rate": 16000}
-    with client.realtime.tts(voice) as stream:
-        stream.send_text("The meeting is open.", end=True)
-        stream.save("meeting.wav")
-    with wave.open("meeting.wav") as file:
-        audio = file.readframes(file.getnframes())
-    chunks = [audio[at : at + 3840] for at in range(0, len(audio), 3840)]
-    return {"client": client, "chunks": chunks, "llm_tokens": llm_tokens, "speaker": Speaker()}
+    with SonioxClient() as client:
+        voice = {"voice": "Nina", "language": "en", "audio_format": "wav", "sample_rate": 16000}
+        with client.realtime.tts(voice) as stream:
+            stream.send_text("The meeting is open.", end=True)
+            stream.save("meeting.wav")
+        with wave.open("meeting.wav") as file:
+            audio = file.readframes(file.getnframes())
+        chunks = [audio[at : at + 3840] for at in range(0, len(audio), 3840)]
+        yield {
+            "client": client,
+            "chunks": chunks,
+            "llm_tokens": llm_tokens,
+            "speaker": Speaker(),
+            "request": Webhook(client),
+        }
 
 
 def llm_tokens() -> Iterator[str]:
@@ -128,6 +169,19 @@ def llm_tokens() -> Iterator[str]:
 
 class Speaker(io.BytesIO):
     """Is a loudspeaker: it takes audio."""
+
+
+class Webhook:
+    """Is the request that a view gets when a job of the meeting has ended."""
+
+    def __init__(self, client: SonioxClient) -> None:
+        self._client = client
+        self.headers = {"X-Soniox-Webhook-Secret": SECRET}
+
+    def get_data(self) -> bytes:
+        """Let a job come to its end, and tell of it."""
+        job = self._client.stt.transcribe_and_wait(file="meeting.wav", wait_interval_sec=0.05)
+        return json.dumps({"id": job.id, "status": job.status}).encode()
 
 
 def snippet(part: str) -> str:
@@ -192,13 +246,43 @@ def check_captions(names: dict[str, Any], printed: str, service: Sandbox) -> Non
     assert " --> " in printed and meant(printed.replace("\n", " "))
 
 
+def check_notice(names: dict[str, Any], printed: str, service: Sandbox) -> None:
+    """notice.wav is a whole WAV."""
+    with wave.open("notice.wav") as file:
+        assert file.getnframes() > file.getframerate() // 2
+
+
+def check_job(names: dict[str, Any], printed: str, service: Sandbox) -> None:
+    """Bytes, statuses, and at last the words; at the service nothing is left."""
+    size = Path("meeting.wav").stat().st_size
+    assert f"{size} of {size} bytes" in printed and "completed" in printed
+    assert meant(printed.splitlines()[-1])
+    client = names["client"]
+    assert (client.files.count().total, client.stt.count().total) == (0, 0)
+
+
+def check_webhook(names: dict[str, Any], printed: str, service: Sandbox) -> None:
+    """The words of the job that the webhook tells of."""
+    assert meant(printed)
+
+
+def check_gateway(names: dict[str, Any], printed: str, service: Sandbox) -> None:
+    """morning.wav is a whole WAV, and what is printed holds the words."""
+    check_morning()
+    check_transcribe(names, printed, service)
+
+
 CHECKS: dict[str, Callable[[dict[str, Any], str, Sandbox], None]] = {
     'transcribe("meeting.wav", language': check_transcribe,
-    "client.realtime.speak(": check_tokens,
+    "speak(llm_tokens()": check_tokens,
     "transcript.to_srt()": check_captions,
-    'save("morning.wav")': check_speak,
+    'stream.save("morning.wav")': check_speak,
     "session.start_sending(": check_session,
     "tts.multi_stream()": check_voices,
+    "generate_to_file(": check_notice,
+    "transcribe_and_wait_with_tokens(": check_job,
+    "webhooks.unwrap(": check_webhook,
+    "SlngClient(": check_gateway,
     "soniox_client": check_fixture,
 }
 
@@ -217,6 +301,20 @@ def test_a_snippet_runs(
     capsys.readouterr()
     run(snippet(part), reader)
     CHECKS[part](reader, capsys.readouterr().out, service)
+
+
+@pytest.mark.parametrize("page", ["migration_python", "migration_javascript"])
+def test_the_code_of_a_guide_runs(
+    page: str, reader: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a guide shows of this library runs as it stands, and hears the meeting."""
+    text = (ROOT / "docs" / f"{page}.rst").read_text(encoding="utf-8")
+    ours = [code for code in blocks(r"\.\. code-block:: python", text) if "soniox_sync" in code]
+    assert ours
+    capsys.readouterr()
+    for code in ours:
+        run(code.replace("snx_temp_...", KEY), reader)
+        assert "open" in capsys.readouterr().out or not has_speech()
 
 
 # -- the command line -----------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 """A tiny voicemail: record a greeting with a synthetic voice, read messages back as text.
 
+    python examples/app_with_tests/voicemail.py --sandbox
+
 Only `main()` knows where the client comes from, so that tests can bring one of a sandbox.
 """
 
@@ -21,15 +23,12 @@ def record_greeting(client: SonioxClient, name: str, path: Path) -> int:
         return stream.save(path)
 
 
-def read_message(client: SonioxClient, path: Path) -> list[str]:
-    """Transcribe a message and give it sentence by sentence."""
-    transcription = client.realtime.transcribe(
-        path, pace=False, language_hints=["en"], enable_endpoint_detection=True
-    )
+def read_message(client: SonioxClient, path: Path) -> str:
+    """Transcribe a message, as fast as the service takes it."""
+    transcription = client.realtime.transcribe(path, pace=False, language_hints=["en"])
     for _ in transcription:
         pass
-    text = transcription.transcript.final_text.replace("?", "?.").replace("!", "!.")
-    return [sentence.strip() for sentence in text.split(".") if sentence.strip()]
+    return transcription.transcript.final_text.strip()
 
 
 def main() -> None:
@@ -43,8 +42,7 @@ def main() -> None:
     with Sandbox() if args.sandbox else nullcontext() as sandbox:
         client = sandbox.client() if sandbox else SonioxClient()  # reads SONIOX_API_KEY
         record_greeting(client, args.name, args.output)
-        for sentence in read_message(client, args.output):
-            print(sentence)
+        print(read_message(client, args.output))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,8 @@
-"""Hand every recording of a folder to the workers, and report as they finish."""
+"""Hand every recording of a folder to the workers of `tasks.py`, and report how each one went.
+
+python folder.py --sandbox     try it without a key, a broker and workers
+python folder.py RECORDINGS
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from pathlib import Path
 
 import tasks
 from celery import group
+from kombu.exceptions import OperationalError
 
 from soniox_sync import SonioxClient
 from soniox_sync.sandbox import Sandbox
@@ -16,40 +21,38 @@ from soniox_sync.sandbox import Sandbox
 SUFFIXES = {".wav", ".mp3", ".m4a", ".flac", ".ogg", ".opus", ".webm"}
 
 
-def speak_examples(client: SonioxClient, folder: Path) -> None:
-    """Make recordings to transcribe."""
-    for number, text in enumerate(["The first call.", "The second call is longer."], 1):
-        client.realtime.speak(text, voice="Emma").save(folder / f"call{number}.wav")
-
-
-def run(folder: Path, language: str) -> int:
-    """Wait for all files; 0 when every one was transcribed."""
+def run(folder: Path, language: str) -> str | None:
+    """Wait for all files; tell what went wrong."""
+    try:
+        with tasks.app.connection_for_write() as broker:
+            broker.ensure_connection(max_retries=1)
+    except OperationalError as error:
+        return f"no broker at {broker.as_uri()}: {error}"
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
     signatures = [tasks.transcribe.s(str(path.resolve()), language) for path in paths]
     failed = 0
     for path, result in zip(paths, group(signatures).apply_async().results):
-        try:
-            print(f"{path.name}: {result.get()}", flush=True)
-        except Exception as error:  # noqa: BLE001 - whatever happened in a worker is raised here
-            print(f"{path.name}: {error}", file=sys.stderr)
-            failed += 1
-    return 1 if failed else 0
+        said = result.get(propagate=False)  # the text, or the exception of the worker
+        print(f"{path.name}: {said}", file=sys.stderr if result.failed() else sys.stdout)
+        failed += result.failed()
+    return f"{failed} of {len(paths)} failed" if failed else None
 
 
-def main() -> int:
-    """Read the command line; with `--sandbox` the tasks run here, without broker and workers."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def try_it(client: SonioxClient, folder: Path) -> None:
+    """Make recordings, and let this program do what the workers do."""
+    tasks.client = client
+    tasks.app.conf.update(task_always_eager=True, broker_url="memory://")
+    for number, text in enumerate(["The first call.", "The second call is longer."], 1):
+        client.realtime.speak(text, voice="Emma").save(folder / f"call{number}.wav")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", nargs="?", type=Path, default=Path(), help="(default: here)")
     parser.add_argument("--language", default="en")
     parser.add_argument("--sandbox", action="store_true", help="use a local sandbox, without a key")
     args = parser.parse_args()
     with Sandbox() if args.sandbox else nullcontext() as sandbox:
         if sandbox:
-            tasks.app.conf.task_always_eager = True
-            tasks.client = sandbox.client()
-            speak_examples(tasks.client, args.folder)
-        return run(args.folder, args.language)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+            try_it(sandbox.client(), args.folder)
+        sys.exit(run(args.folder, args.language))

@@ -18,7 +18,9 @@ BROKER = os.environ.get("CELERY_BROKER_URL", "redis://localhost:6379/0")
 
 app = Celery("tasks", broker=BROKER, backend=os.environ.get("CELERY_RESULT_BACKEND", BROKER))
 app.conf.update(
-    task_acks_late=True,  # a file whose worker died is done by another
+    # a file whose worker died is done by another
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
     worker_prefetch_multiplier=1,  # tasks are long: none waits behind another
     broker_connection_retry_on_startup=True,
 )

@@ -1,4 +1,8 @@
-"""Run the site's commands: `python manage.py runserver`, `python manage.py transcribe FILE`."""
+"""Run the site's commands; both do without a key when they are given `--sandbox` as well.
+
+python manage.py runserver             speaks: http://127.0.0.1:8000/speech.wav?text=Hello
+python manage.py transcribe FILE...    writes captions
+"""
 
 from __future__ import annotations
 

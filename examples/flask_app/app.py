@@ -1,7 +1,7 @@
 """A small site that speaks and listens: speech while it is made, captions while you speak.
 
-python app.py --sandbox            try it without a key
-SONIOX_API_KEY=... flask --app app run
+python app.py --sandbox                  try it without a key
+SONIOX_API_KEY=... flask --app app run   or: gunicorn --threads 100 'app:create_app()'
 """
 
 from __future__ import annotations

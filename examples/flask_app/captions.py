@@ -8,13 +8,12 @@ from typing import Any
 
 from flask import Blueprint, current_app, render_template, request
 from flask_sock import Sock
+from speech import LANGUAGES
 
 from soniox_sync import SonioxError
 
 captions = Blueprint("captions", __name__)
 sock = Sock()
-
-LANGUAGES = {"en": "English", "de": "Deutsch", "es": "Español", "fr": "Français", "it": "Italiano"}
 
 
 @captions.get("/captions")
@@ -48,6 +47,8 @@ def live(socket: Any) -> None:
                 tell(kind=event.kind)  # "endpoint" after an utterance, "finished" at the end
     except SonioxError as error:
         tell(kind="error", reason=str(error))
+    except OSError:
+        return  # the page left while it was told something
     while socket.receive(timeout=10):
         pass  # the page closes, once it has read the last message
 

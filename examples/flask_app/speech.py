@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import chain
+from typing import NoReturn
 
 from flask import Blueprint, Response, abort, current_app, render_template, request
 
@@ -11,7 +11,7 @@ from soniox_sync import ConfigurationError, SonioxError
 
 speech = Blueprint("speech", __name__)
 
-VOICES = ("Adrian", "Emma", "Isla", "Nina", "Oliver")
+VOICES = ("Adrian", "Daniel", "Emma", "Grace", "Kenji", "Nina", "Owen")
 LANGUAGES = {"en": "English", "de": "Deutsch", "es": "Español", "fr": "Français", "it": "Italiano"}
 MAX_CHARS = 1000  # it travels in the address
 
@@ -27,22 +27,32 @@ def page() -> str:
 @speech.get("/speech.wav")
 def audio() -> Response:
     """Stream a text as a WAV; errors before the first sound have a status and a reason."""
+    if request.range and request.range.ranges[0][0]:
+        # Chromium asks for the rest of what broke off, 30 times: each would be spoken anew
+        refuse(409, "The speech broke off on its way. Try again.")
     text = request.args.get("text", "").strip()
     if not text or len(text) > MAX_CHARS:
-        abort(Response(f"Give a text of 1 to {MAX_CHARS} characters.", 400, mimetype="text/plain"))
+        refuse(400, f"Give a text of 1 to {MAX_CHARS} characters.")
     try:
         spoken = current_app.extensions["soniox"].realtime.speak(
             text,
             voice=request.args.get("voice", VOICES[0]),
             language=request.args.get("language", "en"),
             audio_format="wav",
+            sample_rate=48000,  # Chromium plays from 230 KB on: so it begins after 2.4 s of speech
         )
-        chunks: Iterator[bytes] = iter(spoken)
-        first = next(chunks)
-    except ConfigurationError as error:
-        abort(Response(str(error), 500, mimetype="text/plain"))
+        chunks = iter(spoken)
+        first = next(chunks, b"")
     except SonioxError as error:
-        abort(Response(str(error), 502, mimetype="text/plain"))
+        refuse(500 if isinstance(error, ConfigurationError) else 502, str(error))
+    if not first:
+        refuse(400, "Nothing in this text can be said.")
     response = Response(chain([first], chunks), mimetype="audio/wav")
+    response.cache_control.no_store = True  # half a speech kept would spoil the next one
     response.call_on_close(spoken.close)  # the listener may leave before the end
     return response
+
+
+def refuse(status: int, reason: str) -> NoReturn:
+    """Answer with a reason that the page shows."""
+    abort(Response(reason, status, mimetype="text/plain"))

@@ -1,6 +1,7 @@
 """Speak for many callers behind gunicorn; everything here is made once, before the workers fork.
 
-    SONIOX_API_KEY=... gunicorn --config gunicorn.conf.py app:app
+SANDBOX=1 gunicorn app:app            try it without a key: http://127.0.0.1:8000/speech.wav?text=Hi
+SONIOX_API_KEY=... gunicorn app:app   reads gunicorn.conf.py
 
 Neither client nor pool holds a connection until it is used, so every worker gets its own.
 """

@@ -1,6 +1,9 @@
 """How gunicorn serves `app.py`; environment variables choose the workers."""
 
+import json
 import os
+import subprocess
+import sys
 
 # "sync" does one request at a time in each worker, "gthread" as many as it has threads, "gevent"
 # as many as come
@@ -17,3 +20,15 @@ workers = int(os.environ.get("WORKERS", "2"))
 threads = 1 if worker_class == "sync" else 8
 # a transcription may take as long as its audio; the default of 30 s would kill a sync worker
 timeout = 300
+
+if os.environ.get("SANDBOX"):
+    # a program of its own: a master that forks should run no threads
+    command = [sys.executable, "-m", "soniox_sync", "sandbox", "--json"]
+    sandbox = subprocess.Popen(command, stdout=subprocess.PIPE)
+    os.environ.update(json.loads(sandbox.stdout.readline())["env"])
+
+
+def on_exit(server: object) -> None:
+    """End the sandbox with the master."""
+    if os.environ.get("SANDBOX"):
+        sandbox.kill()  # it has nothing to save

@@ -1,27 +1,28 @@
 """Answer the phone: every sentence of the caller's is said back, until they interrupt.
 
-Let your Twilio number call `https://you/voice`; in production check its `X-Twilio-Signature`.
+python caller.py --sandbox               try it without a telephone and without a key
+SONIOX_API_KEY=... flask --app app run   for Twilio at https://you/voice: check X-Twilio-Signature
 """
 
 from __future__ import annotations
 
 import argparse
 from contextlib import nullcontext
-from typing import Any, Optional
+from typing import Any
 
 from call import Call
 from flask import Flask, Response, request
 from flask_sock import Sock
 
-from soniox_sync import SonioxClient
+from soniox_sync import SonioxClient, SonioxError
 from soniox_sync.sandbox import Sandbox
 
 MULAW: dict[str, Any] = {"audio_format": "mulaw", "sample_rate": 8000, "num_channels": 1}
 TWIML = '<Response><Connect><Stream url="wss://{host}/media"/></Connect></Response>'
 
 
-def create_app(client: Optional[SonioxClient] = None) -> Flask:
-    """Make the application: `flask --app app run`."""
+def create_app(client: SonioxClient | None = None) -> Flask:
+    """Make the application; one client serves all calls."""
     app, sock = Flask(__name__), Sock()
     client = client or SonioxClient()  # reads SONIOX_API_KEY
 
@@ -32,17 +33,18 @@ def create_app(client: Optional[SonioxClient] = None) -> Flask:
     @sock.route("/media")
     def media(socket: Any) -> None:
         call = Call(socket)
-        transcription = client.realtime.transcribe(
-            call.heard(), enable_endpoint_detection=True, **MULAW
-        )
-        for event in transcription:
-            if event.kind == "result" and event.text.strip():
-                call.hush()  # the first guess of a word interrupts
-            elif event.kind == "endpoint":
-                heard = transcription.transcript.utterances()[-1].text
-                answer = f"You said: {heard}"  # here your language model thinks
-                call.say(client.realtime.speak(answer, voice="Nina", audio_format="pcm_mulaw"))
-        call.hush()
+        words = client.realtime.transcribe(call.heard(), enable_endpoint_detection=True, **MULAW)
+        try:
+            for event in words:
+                if event.kind == "result" and event.text.strip():
+                    call.hush()  # the first guess of a word interrupts
+                elif event.kind == "endpoint" and (heard := words.transcript.utterances()):
+                    answer = f"You said: {heard[-1].text}"  # here your language model thinks
+                    call.say(client.realtime.speak(answer, voice="Nina", audio_format="pcm_mulaw"))
+        except SonioxError as error:
+            app.logger.error("the call ends: %s", error)
+        finally:
+            call.hush()
 
     sock.init_app(app)
     return app

@@ -1,4 +1,7 @@
-"""Talk to the agent with a headset (`--mic`), or listen to a call that was written before."""
+"""Talk to the agent with a headset (`--mic`), or listen to a call that was written before.
+
+python examples/voice_agent/talk.py --sandbox
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ def rehearse(client: SonioxClient) -> None:
 
 def main() -> None:
     """Read the command line and hold the conversation."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--mic", action="store_true", help="use microphone and loudspeaker")
     parser.add_argument("--sandbox", action="store_true", help="use a local sandbox, without a key")
     args = parser.parse_args()

@@ -35,7 +35,10 @@ _check_reference = text_check(MAX_CLIENT_REFERENCE_ID_CHARS, empty=True)
 
 @dataclass(frozen=True)
 class File(Record):
-    """Is an uploaded file. `size` is bytes, `created_at` UTC. The service keeps it for 30 days."""
+    """Is an uploaded file. `size` is bytes, `created_at` UTC.
+
+    The service keeps it until you delete it, or for 30 days: it says both. Source: PROTOCOL 5.2.
+    """
 
     id: str = needed(text)
     filename: str = needed(text)

@@ -43,6 +43,7 @@ class TranscriptionJob(Record):
     `audio_duration_ms` is known once it is processed. With the status `error`, `error_type` and
     `error_message` say why. `webhook_auth_header_value` is masked; `webhook_status_code` is what
     your server answered last. `created_at` is UTC; the service keeps jobs for 30 days.
+    Source: PROTOCOL 5.3.
     """
 
     id: str = needed(text)

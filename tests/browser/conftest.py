@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-from pages import resize
+from pages import SCHEMES, WIDTHS, prefer, resize
 from serving import EXAMPLES, ServerProcess, service_environment
 
 from soniox_sync.sandbox import Sandbox
@@ -107,15 +107,20 @@ def browse(chromium: tuple[str, str], tmp_path: Path) -> Iterator[Browse]:
 
 @pytest.fixture
 def picture(request: pytest.FixtureRequest) -> Callable[[Any, str], None]:
-    """Give a function that takes a picture at both widths, when `--screenshots` asks for them."""
+    """Give a function that takes pictures: two widths, dark and light, if `--screenshots` is given.
+
+    `take(driver, "captions-idle")`
+    """
     where = request.config.getoption("--screenshots")
 
     def take(driver: Any, name: str) -> None:
         if where is None:
             return
         Path(where).mkdir(parents=True, exist_ok=True)
-        for width in (375, 1280):
+        for width in WIDTHS:
             resize(driver, width)
-            driver.save_screenshot(str(Path(where) / f"{name}-{width}.png"))
+            for scheme in SCHEMES:
+                prefer(driver, scheme)
+                driver.save_screenshot(str(Path(where) / f"{name}-{scheme}-{width}.png"))
 
     return take

@@ -6,6 +6,9 @@ from typing import Any, Callable
 
 # for a browser on a loaded machine; what takes longer hangs
 PATIENCE_SEC = 60.0
+# CSS pixels of a telephone and of a desk
+WIDTHS = (375, 1280)
+SCHEMES = ("light", "dark")
 
 
 def until(driver: Any, condition: Callable[[], Any]) -> Any:

@@ -7,6 +7,8 @@ from typing import Any, Callable
 
 import pytest
 from pages import (
+    SCHEMES,
+    WIDTHS,
     complaints,
     faint_texts,
     is_shown,
@@ -22,7 +24,7 @@ from serving import ServerProcess
 
 from soniox_sync.sandbox import Sandbox
 
-WIDTHS = (375, 1280)
+LONG = "This is a sentence of some length, and it goes on until it is over. " * 8
 
 Browse = Callable[..., Any]
 Picture = Callable[[Any, str], None]
@@ -41,15 +43,15 @@ def test_what_the_microphone_hears_appears_on_the_page(
     until(driver, lambda: "train" in text(driver, "captions"))
     assert text(driver, "status") == "Listening."
     assert driver.find_element("id", "toggle").text == "Stop listening"
-    picture(driver, "captions-listening")
     until(driver, lambda: "ticket" in text(driver, "captions"))
+    picture(driver, "captions-listening")
     driver.find_element("id", "toggle").click()
     until(driver, lambda: text(driver, "status") == "Not listening.")
-    heard = text(driver, "captions").lower()
+    heard = text(driver, "log").lower()
     for word in ("train", "london", "noon", "ticket"):
         assert word in heard
+    assert text(driver, "line") == ""  # nothing is left that might still change
     assert not is_shown(driver, "error")
-    assert driver.find_elements("class name", "guess") == []
     assert complaints(driver) == []
 
 
@@ -72,7 +74,8 @@ def test_captions_need_no_mouse(
     until(driver, lambda: text(driver, "status") == "Not listening.")
     tab_to(driver, "clear")
     press(driver, Keys.ENTER)
-    assert text(driver, "captions") == ""
+    assert text(driver, "log") == ""
+    assert is_shown(driver, "empty")
     assert driver.switch_to.active_element.get_attribute("id") == "toggle"
 
 
@@ -87,7 +90,36 @@ def test_listening_again_adds_to_what_is_there(
         until(driver, lambda words=words: words in text(driver, "captions"))
         driver.find_element("id", "toggle").click()
         until(driver, lambda: text(driver, "status") == "Not listening.")
-    assert "First sentence." in text(driver, "captions")
+    lines = driver.find_elements("css selector", "#log p")
+    assert [line.text for line in lines] == ["First sentence.", "Second sentence."]
+
+
+def test_the_newest_words_stay_in_sight(
+    site: ServerProcess, browse: Browse, voice: Path, soniox_sandbox: Sandbox, picture: Picture
+) -> None:
+    """A long text scrolls in its box; who scrolls up to read is left alone."""
+    soniox_sandbox.script(LONG * 3 + "At last.", ms_per_word=10)
+    driver = browse(f"{site.url}/captions", microphone=voice)
+    resize(driver, 375)
+    driver.find_element("id", "toggle").click()
+    until(driver, lambda: text(driver, "captions").endswith("At last."))
+    above, below = out_of_sight(driver)
+    assert above > 100
+    assert below < 2
+    picture(driver, "captions-long")
+    driver.execute_script("document.getElementById('captions').scrollTop = 0")
+    driver.find_element("id", "toggle").click()
+    until(driver, lambda: text(driver, "status") == "Not listening.")
+    assert out_of_sight(driver)[0] == 0
+
+
+def out_of_sight(driver: Any) -> tuple[float, float]:
+    """Give the pixels of captions above and below what one sees."""
+    above, below = driver.execute_script(
+        "const box = document.getElementById('captions');"
+        "return [box.scrollTop, box.scrollHeight - box.scrollTop - box.clientHeight]"
+    )
+    return float(above), float(below)
 
 
 def test_a_forbidden_microphone_is_explained(
@@ -104,7 +136,7 @@ def test_a_forbidden_microphone_is_explained(
 
 
 def test_a_server_that_goes_away_is_told(
-    site: ServerProcess, browse: Browse, voice: Path, soniox_sandbox: Sandbox
+    site: ServerProcess, browse: Browse, voice: Path, soniox_sandbox: Sandbox, picture: Picture
 ) -> None:
     """When the site dies while listening, the page says so and keeps the words."""
     soniox_sandbox.script("Keep these words.", ms_per_word=100)
@@ -115,6 +147,7 @@ def test_a_server_that_goes_away_is_told(
     until(driver, lambda: is_shown(driver, "error"))
     assert "The server is gone" in text(driver, "error")
     assert "Keep these words." in text(driver, "captions")
+    picture(driver, "captions-gone")
     driver.find_element("id", "toggle").click()
     until(driver, lambda: "cannot be reached" in text(driver, "error"))
 
@@ -132,6 +165,13 @@ def test_an_error_of_the_service_is_told(
 
 
 # -- speech ---------------------------------------------------------------------------------------
+
+
+def write(driver: Any, words: str) -> None:
+    """Put words into the text's field."""
+    field = driver.find_element("id", "text")
+    field.clear()
+    field.send_keys(words)
 
 
 def played(driver: Any) -> tuple[float, float, bool]:
@@ -160,6 +200,66 @@ def test_what_is_written_is_spoken_to_the_end(
     assert not is_shown(driver, "error")
     assert not driver.find_element("id", "stop").is_enabled()
     assert complaints(driver) == []
+
+
+def test_speech_begins_before_all_of_it_is_made(
+    site: ServerProcess, browse: Browse, soniox_sandbox: Sandbox
+) -> None:
+    """The audio plays while the service still holds back the rest."""
+    soniox_sandbox.faults.stall(kind="tts", after_audio_ms=5000)
+    driver = browse(f"{site.url}/speech")
+    write(driver, LONG)
+    driver.find_element("id", "speak").click()
+    until(driver, lambda: text(driver, "status") == "Speaking.")
+    until(driver, lambda: played(driver)[0] > 0)
+    driver.find_element("id", "stop").click()
+    assert text(driver, "status") == "Stopped."
+    assert not is_shown(driver, "audio")
+
+
+def test_what_was_spoken_can_be_heard_again(
+    site: ServerProcess, browse: Browse, soniox_sandbox: Sandbox
+) -> None:
+    """Playing again needs no second speech: the browser has kept the first."""
+    driver = browse(f"{site.url}/speech")
+    write(driver, "Once more.")
+    for _ in range(2):
+        driver.execute_script("document.getElementById('status').textContent = ''")
+        if played(driver)[2]:
+            driver.execute_script("document.getElementById('audio').play()")
+        else:
+            driver.find_element("id", "speak").click()
+        until(driver, lambda: text(driver, "status") == "All is spoken.")
+    assert soniox_sandbox.log.totals["tts.streams"] == 1
+
+
+@pytest.mark.parametrize("spoken_ms", [1000, 4000])
+def test_speech_that_breaks_off_is_explained(
+    spoken_ms: int, site: ServerProcess, browse: Browse, soniox_sandbox: Sandbox, picture: Picture
+) -> None:
+    """Half a speech never looks like a whole one, and is not paid for again and again."""
+    soniox_sandbox.faults.error_frame("internal_error", kind="tts", after_audio_ms=spoken_ms)
+    driver = browse(f"{site.url}/speech")
+    write(driver, LONG)
+    driver.find_element("id", "speak").click()
+    until(driver, lambda: is_shown(driver, "error"))
+    assert "broke off" in text(driver, "error")
+    assert text(driver, "status") == "Not speaking."
+    assert soniox_sandbox.log.wait_until_idle()
+    # the speech, and the one that was begun to learn the reason
+    assert soniox_sandbox.log.totals["tts.streams"] == 2
+    picture(driver, "speech-broken")
+    driver.find_element("id", "speak").click()
+    until(driver, lambda: text(driver, "status") == "Speaking.")
+
+
+def test_a_text_that_is_no_speech_is_explained(site: ServerProcess, browse: Browse) -> None:
+    """Punctuation has no sound: the site says so."""
+    driver = browse(f"{site.url}/speech")
+    write(driver, "...")
+    driver.find_element("id", "speak").click()
+    until(driver, lambda: is_shown(driver, "error"))
+    assert text(driver, "error") == "Nothing in this text can be said."
 
 
 def test_speaking_needs_no_mouse(site: ServerProcess, browse: Browse) -> None:
@@ -207,9 +307,7 @@ def test_speech_of_a_server_that_is_gone_is_explained(site: ServerProcess, brows
 
 
 @pytest.mark.parametrize("page", ["captions", "speech"])
-def test_a_page_fits_is_named_and_legible(
-    page: str, site: ServerProcess, browse: Browse, picture: Picture
-) -> None:
+def test_a_page_fits_is_named_and_legible(page: str, site: ServerProcess, browse: Browse) -> None:
     """No sideways scrolling at 375 and 1280 pixels, a name for every control, contrast enough."""
     driver = browse(f"{site.url}/{page}")
     for width in WIDTHS:
@@ -217,12 +315,11 @@ def test_a_page_fits_is_named_and_legible(
         assert driver.execute_script("return document.documentElement.scrollWidth") <= width
     assert unnamed_controls(driver) == []
     backgrounds = set()
-    for scheme in ("light", "dark"):
+    for scheme in SCHEMES:
         prefer(driver, scheme)
         assert faint_texts(driver) == []
         body = driver.find_element("tag name", "body")
         backgrounds.add(body.value_of_css_property("background-color"))
-        picture(driver, f"{page}-{scheme}")
     assert len(backgrounds) == 2
     outside = "return performance.getEntriesByType('resource').map((entry) => entry.name)"
     assert all(name.startswith((site.url, "data:")) for name in driver.execute_script(outside))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,51 +28,72 @@ pytestmark = [
 PATIENCE_SEC = 120.0
 HOME = EXAMPLES / "celery_folder"
 TEXTS = {f"call{n}.wav": f"This is call number {n}." for n in ("one", "two", "three", "four")}
+WORKER = [
+    *("-m", "celery", "--app", "tasks", "worker", "--concurrency", "2", "--loglevel=INFO"),
+    *("--without-gossip", "--without-mingle", "--pool", "prefork"),
+]
 
 
-@pytest.fixture(params=["redis", "filesystem"])
-def broker(
-    request: pytest.FixtureRequest, environment: dict[str, str], tmp_path: Path
-) -> Iterator[dict[str, str]]:
-    """Give the environment of workers and callers who meet at a broker."""
-    if request.param == "filesystem":
-        for name in ("queue", "done", "results"):
-            (tmp_path / name).mkdir()
-        config = tmp_path / "celeryconfig.py"
-        folders = {"data_folder_in": f"{tmp_path}/queue", "data_folder_out": f"{tmp_path}/queue"}
-        config.write_text(f"broker_transport_options = {folders!r}\n", encoding="utf-8")
-        environment["CELERY_BROKER_URL"] = "filesystem://"
-        environment["CELERY_RESULT_BACKEND"] = f"file://{tmp_path}/results"
-        environment["CELERY_CONFIG_MODULE"] = "celeryconfig"
-        environment["PYTHONPATH"] = str(tmp_path)
-        yield environment
-        return
+@pytest.fixture(autouse=True)
+def ears() -> None:
+    """Skip where the sandbox cannot tell four recordings apart."""
+    pytest.importorskip("pocketsphinx", reason="real speech needs the extra sandbox")
+
+
+@pytest.fixture
+def redis(environment: dict[str, str]) -> Iterator[dict[str, str]]:
+    """Give the environment of workers and callers who meet at a Redis."""
     pytest.importorskip("redis", reason="needs redis: pip install -e '.[examples]'")
     program = shutil.which("redis-server")
     if program is None:
         pytest.skip("there is no redis-server (Debian: redis-server)")
-    address = f"{tmp_path}/redis.sock"
-    with redis_at(program, address, tmp_path):
+    # a socket's path has at most 107 characters, which pytest's own directories may exceed
+    with tempfile.TemporaryDirectory(prefix="redis") as place, redis_in(program, place) as address:
         environment["CELERY_BROKER_URL"] = f"redis+socket://{address}"
         yield environment
 
 
-class redis_at:
-    """Runs a Redis on a socket of the file system until the `with` block ends."""
-
-    def __init__(self, program: str, address: str, where: Path) -> None:
-        options = ["--port", "0", "--unixsocket", address, "--save", "", "--dir", str(where)]
-        self._process = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + PATIENCE_SEC
-        while not os.path.exists(address) and time.monotonic() < deadline:
+@contextlib.contextmanager
+def redis_in(program: str, place: str) -> Iterator[str]:
+    """Run a Redis on a socket of the file system until the `with` block ends; give its path."""
+    address = f"{place}/redis.sock"
+    options = ["--port", "0", "--unixsocket", address, "--save", "", "--dir", place]
+    process = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + PATIENCE_SEC
+    try:
+        while not os.path.exists(address):
+            assert process.poll() is None, "redis-server does not start"
+            assert time.monotonic() < deadline, "redis-server opens no socket"
             time.sleep(0.02)  # it has no other way to say that it is ready
+        yield address
+    finally:
+        process.terminate()
+        process.wait()
 
-    def __enter__(self) -> redis_at:
-        return self
 
-    def __exit__(self, *exc_info: object) -> None:
-        self._process.terminate()
-        self._process.wait()
+@pytest.fixture
+def files(environment: dict[str, str], tmp_path: Path) -> dict[str, str]:
+    """Give the environment of workers and callers who meet in a directory."""
+    for name in ("queue", "control", "results"):
+        (tmp_path / name).mkdir()
+    folders = {"data_folder_in": f"{tmp_path}/queue", "data_folder_out": f"{tmp_path}/queue"}
+    folders["control_folder"] = f"{tmp_path}/control"
+    config = tmp_path / "celeryconfig.py"
+    config.write_text(f"broker_transport_options = {folders!r}\n", encoding="utf-8")
+    environment["CELERY_BROKER_URL"] = "filesystem://"
+    environment["CELERY_RESULT_BACKEND"] = f"file://{tmp_path}/results"
+    environment["CELERY_CONFIG_MODULE"] = "celeryconfig"
+    environment["PYTHONPATH"] = os.pathsep.join(
+        [str(tmp_path), *filter(None, [environment.get("PYTHONPATH")])]
+    )
+    return environment
+
+
+@pytest.fixture(params=["redis", "files"])
+def broker(request: pytest.FixtureRequest) -> dict[str, str]:
+    """Give the environment of workers and callers who meet at a broker, of each kind."""
+    found: dict[str, str] = request.getfixturevalue(request.param)
+    return found
 
 
 @pytest.fixture
@@ -82,41 +107,112 @@ def folder(soniox_sandbox: Sandbox, tmp_path: Path) -> Path:
     return place
 
 
+def workers_of(environment: dict[str, str]) -> ServerProcess:
+    """Start two workers under one master."""
+    return ServerProcess(WORKER, environment, ready=r"celery@\S+ ready", where=HOME)
+
+
+def caller(environment: dict[str, str], folder: Path) -> subprocess.Popen[str]:
+    """Hand over the folder."""
+    return subprocess.Popen(
+        [sys.executable, str(HOME / "folder.py"), str(folder)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    )
+
+
+def report_of(process: subprocess.Popen[str]) -> tuple[dict[str, str], str]:
+    """Wait for the report: what was said in each file, and what was complained about."""
+    try:
+        out, err = process.communicate(timeout=PATIENCE_SEC)
+    finally:
+        process.kill()
+        process.wait()
+    return dict(line.split(": ", 1) for line in out.splitlines()), err
+
+
 def test_prefork_workers_transcribe_a_folder(broker: dict[str, str], folder: Path) -> None:
     """Two processes made by fork share the files; each file gets its text and its captions."""
-    pytest.importorskip("pocketsphinx", reason="real speech needs the extra sandbox")
-    worker = ["-m", "celery", "--app", "tasks", "worker", "--concurrency", "2", "--loglevel=INFO"]
-    worker += ["--without-gossip", "--without-mingle", "--pool", "prefork"]
-    with ServerProcess(worker, broker, ready=r"celery@\S+ ready", where=HOME) as workers:
-        done = subprocess.run(
-            [sys.executable, str(HOME / "folder.py"), str(folder)],
-            env=broker,
-            capture_output=True,
-            encoding="utf-8",
-            timeout=PATIENCE_SEC,
-        )
-    assert done.returncode == 0, done.stderr + workers.output
-    assert dict(line.split(": ", 1) for line in done.stdout.splitlines()) == TEXTS
+    with workers_of(broker) as workers:
+        with caller(broker, folder) as process:
+            said, complaints = report_of(process)
+    assert said == TEXTS, complaints + workers.output
+    assert process.returncode == 0
     for name in TEXTS:
         captions = (folder / name).with_suffix(".srt").read_text(encoding="utf-8")
         assert "This is call" in captions
+    done_by = re.findall(r"(ForkPoolWorker-\d+)\] Task \S+ succeeded", workers.output)
+    assert len(done_by) == len(TEXTS)
+    assert len(set(done_by)) == 2
     assert "Traceback" not in workers.output
 
 
-def test_a_file_that_is_no_audio_fails_alone(broker: dict[str, str], folder: Path) -> None:
+def test_a_file_that_is_no_audio_fails_alone(redis: dict[str, str], folder: Path) -> None:
     """The report names it; the others are transcribed."""
-    pytest.importorskip("pocketsphinx", reason="real speech needs the extra sandbox")
     (folder / "broken.wav").write_bytes(b"this is no audio at all")
-    worker = ["-m", "celery", "--app", "tasks", "worker", "--concurrency", "2", "--loglevel=INFO"]
-    worker += ["--without-gossip", "--without-mingle", "--pool", "prefork"]
-    with ServerProcess(worker, broker, ready=r"celery@\S+ ready", where=HOME) as workers:
-        done = subprocess.run(
-            [sys.executable, str(HOME / "folder.py"), str(folder)],
-            env=broker,
-            capture_output=True,
-            encoding="utf-8",
-            timeout=PATIENCE_SEC,
-        )
-    assert done.returncode == 1, workers.output
-    assert "broken.wav" in done.stderr
-    assert len(done.stdout.splitlines()) == len(TEXTS)
+    with workers_of(redis) as workers, caller(redis, folder) as process:
+        said, complaints = report_of(process)
+    assert process.returncode == 1, workers.output
+    assert said == TEXTS
+    assert complaints.startswith("broken.wav: ")
+    assert "1 of 5 failed" in complaints
+
+
+def test_a_service_that_is_busy_is_asked_again(
+    redis: dict[str, str], folder: Path, soniox_sandbox: Sandbox
+) -> None:
+    """A refusal that passes costs a task some seconds, and no file its text."""
+    soniox_sandbox.faults.refuse(503, path="/transcriptions", times=2)
+    with workers_of(redis) as workers, caller(redis, folder) as process:
+        said, complaints = report_of(process)
+    assert said == TEXTS, complaints + workers.output
+
+
+def test_a_worker_that_dies_loses_no_file(
+    redis: dict[str, str], folder: Path, soniox_sandbox: Sandbox
+) -> None:
+    """The file of a process that was killed is transcribed by another."""
+    soniox_sandbox.faults.delay(3.0, kind="rest", times=2)
+    with workers_of(redis) as workers, caller(redis, folder) as process:
+        assert soniox_sandbox.log.wait_for(lambda entry: entry.kind == "rest", timeout_sec=60)
+        os.kill(children_of(workers.pid)[0], signal.SIGKILL)
+        said, complaints = report_of(process)
+    assert said == TEXTS, complaints + workers.output
+
+
+def test_a_warm_stop_finishes_what_was_begun(
+    redis: dict[str, str], folder: Path, soniox_sandbox: Sandbox
+) -> None:
+    """Told to stop, the workers end the files they have, take no others, and are gone."""
+    soniox_sandbox.faults.delay(1.0, kind="rest", times=2)
+    with workers_of(redis) as workers, caller(redis, folder) as process:
+        try:
+            assert soniox_sandbox.log.wait_for(lambda entry: entry.kind == "rest", timeout_sec=60)
+            children = children_of(workers.pid)
+            workers.close()
+        finally:
+            process.kill()
+    assert not workers.was_killed, workers.output
+    assert not [child for child in children if is_alive(child)]
+    finished = workers.output.count("succeeded")
+    assert 1 <= finished <= 2, workers.output
+    assert len(list(folder.glob("*.srt"))) == finished
+    assert "Traceback" not in workers.output
+
+
+def children_of(pid: int) -> list[int]:
+    """Give the processes that this one has forked."""
+    listed = subprocess.check_output(["ps", "-A", "-o", "pid=", "-o", "ppid="], encoding="utf-8")
+    pairs = [line.split() for line in listed.splitlines()]
+    return [int(child) for child, parent in pairs if int(parent) == pid]
+
+
+def is_alive(pid: int) -> bool:
+    """Tell whether a process runs."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import signal
 import subprocess
 import sys
 import wave
@@ -19,6 +21,7 @@ pytestmark = pytest.mark.needs("django")
 
 # for engines on a loaded machine; what takes longer hangs
 PATIENCE_SEC = 90.0
+READY = r"development server at http://127\.0\.0\.1:(\d+)"
 MANAGE = str(EXAMPLES / "django_site" / "manage.py")
 
 
@@ -26,21 +29,30 @@ MANAGE = str(EXAMPLES / "django_site" / "manage.py")
 def site(environment: dict[str, str]) -> Iterator[ServerProcess]:
     """Serve the site with Django's own server."""
     arguments = [MANAGE, "runserver", "--noreload", "127.0.0.1:0"]
-    ready = r"development server at http://127\.0\.0\.1:(\d+)"
-    with ServerProcess(arguments, environment, ready=ready) as server:
+    with ServerProcess(arguments, environment, ready=READY) as server:
         yield server
 
 
 def test_a_view_streams_speech(site: ServerProcess, web: Any, soniox_sandbox: Sandbox) -> None:
-    """The first sound arrives while the rest is not made yet; leaving early leaves nothing."""
+    """The first sound arrives while the service still holds back the rest."""
     soniox_sandbox.faults.stall(kind="tts", after_audio_ms=500)
     words = {"text": "This is a sentence of some length, long enough for a stall."}
     answer = web.get(f"{site.url}/speech.wav", params=words, stream=True, timeout=PATIENCE_SEC)
     assert answer.headers["Content-Type"] == "audio/wav"
     assert next(answer.iter_content(44)).startswith(b"RIFF")
-    site.close()
+    answer.close()
+
+
+def test_a_listener_who_leaves_ends_the_speech(
+    site: ServerProcess, web: Any, soniox_sandbox: Sandbox
+) -> None:
+    """What nobody hears is not made, and not paid for."""
+    words = {"text": "This is a sentence of some length, and it goes on. " * 40}
+    answer = web.get(f"{site.url}/speech.wav", params=words, stream=True, timeout=PATIENCE_SEC)
+    assert next(answer.iter_content(44)).startswith(b"RIFF")
     answer.close()
     assert soniox_sandbox.log.wait_until_idle(timeout_sec=PATIENCE_SEC)
+    assert any(message.get("cancel") for message in soniox_sandbox.log.messages(kind="tts"))
 
 
 def test_a_view_speaks_a_whole_wav(site: ServerProcess, web: Any, text: str) -> None:
@@ -53,7 +65,8 @@ def test_a_view_speaks_a_whole_wav(site: ServerProcess, web: Any, text: str) -> 
 def test_an_error_before_the_first_sound_has_a_status(site: ServerProcess, web: Any) -> None:
     """Nothing to say is the caller's mistake; a voice that nobody has comes from the service."""
     speech = f"{site.url}/speech.wav"
-    assert web.get(speech, timeout=PATIENCE_SEC).status_code == 400
+    for nothing in ("", "..."):
+        assert web.get(speech, params={"text": nothing}, timeout=PATIENCE_SEC).status_code == 400
     words = {"text": "Hello.", "voice": "Nobody"}
     answer = web.get(speech, params=words, timeout=PATIENCE_SEC)
     assert answer.status_code == 502
@@ -69,6 +82,20 @@ def test_a_view_captions_an_upload(
     assert answer["text"] == text
     assert answer["vtt"].startswith("WEBVTT")
     assert web.post(f"{site.url}/captions", timeout=PATIENCE_SEC).status_code == 400
+
+
+def test_the_site_can_be_tried_without_a_key(web: Any) -> None:
+    """`runserver --sandbox` serves in front of a service of its own, until Ctrl-C."""
+    keyless = {k: v for k, v in os.environ.items() if not k.startswith("SONIOX_")}
+    keyless["PYTHONUNBUFFERED"] = "1"
+    arguments = [MANAGE, "runserver", "--noreload", "--sandbox", "127.0.0.1:0"]
+    with ServerProcess(arguments, keyless, ready=READY) as server:
+        words = {"text": "No key is needed."}
+        answer = web.get(f"{server.url}/speech.wav", params=words, timeout=PATIENCE_SEC)
+        server.close(signal.SIGINT)
+    assert answer.content.startswith(b"RIFF")
+    assert not server.was_killed
+    assert "Traceback" not in server.output
 
 
 def test_a_command_transcribes_files(

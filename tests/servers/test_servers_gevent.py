@@ -64,6 +64,14 @@ def test_it_works_on_greenlets(
     assert soniox_sandbox.log.wait_until_idle()
 
 
+def test_greenlets_hear_at_the_same_time(
+    surroundings: dict[str, str], soniox_sandbox: Sandbox
+) -> None:
+    """Eight paced transcriptions run side by side, not one after the other."""
+    run([str(PROGRAMS), "many"], surroundings)
+    assert soniox_sandbox.log.peaks["stt.connections"] == 8
+
+
 @pytest.mark.parametrize("name", ["many", "closed_from_outside", "timed_out", "killed"])
 def test_it_works_on_greenlets_over_tls(
     name: str, surroundings: dict[str, str], soniox_sandbox: Sandbox, authority: Any, tmp_path: Path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import signal
 import wave
 from collections.abc import Iterator
@@ -24,6 +25,8 @@ pytestmark = [
 # for engines on a loaded machine; what takes longer hangs
 PATIENCE_SEC = 90.0
 HOME = EXAMPLES / "gunicorn_preload"
+GUNICORN = ["-m", "gunicorn", "app:app"]
+LISTENS = r"Listening at: http://127\.0\.0\.1:(\d+)"
 
 
 @pytest.fixture(params=["sync", "gthread", "gevent"])
@@ -32,9 +35,7 @@ def server(request: pytest.FixtureRequest, environment: dict[str, str]) -> Itera
     if request.param == "gevent":
         pytest.importorskip("gevent", reason="needs gevent: pip install -e '.[examples]'")
     environment.update(BIND="127.0.0.1:0", WORKERS="2", WORKER_CLASS=request.param)
-    arguments = ["-m", "gunicorn", "--config", "gunicorn.conf.py", "app:app"]
-    ready = r"Listening at: http://127\.0\.0\.1:(\d+)"
-    with ServerProcess(arguments, environment, ready=ready, where=HOME) as process:
+    with ServerProcess(GUNICORN, environment, ready=LISTENS, where=HOME) as process:
         yield process
 
 
@@ -81,10 +82,60 @@ def test_a_worker_that_dies_is_replaced(
     }
 
 
-def test_it_ends_when_it_is_told_to(server: ServerProcess, soniox_sandbox: Sandbox) -> None:
-    """Idle connections of a pool do not keep a worker alive."""
-    speech(server, "One more.")
-    server.close()
+def test_a_graceful_stop_truncates_nothing(
+    server: ServerProcess, soniox_sandbox: Sandbox, text: str
+) -> None:
+    """What is being spoken when the stop comes is spoken to its end, then all processes go."""
+    soniox_sandbox.faults.delay(1.0, kind="tts")
+    with ThreadPoolExecutor(1) as callers:
+        sound = callers.submit(speech, server, text)
+        assert soniox_sandbox.log.wait_for(is_text, timeout_sec=PATIENCE_SEC)
+        workers = re.findall(r"Booting worker with pid: (\d+)", server.output)
+        server.close()
+        with wave.open(io.BytesIO(sound.result())) as file:
+            assert len(file.readframes(file.getnframes())) > file.getframerate()
+    assert not server.was_killed, server.output
+    assert workers
+    assert not [pid for pid in workers if is_alive(int(pid))]
     assert soniox_sandbox.log.wait_until_idle(timeout_sec=PATIENCE_SEC)
-    assert "WORKER TIMEOUT" not in server.output
     assert "Traceback" not in server.output
+
+
+def test_idle_connections_keep_no_worker_alive(
+    server: ServerProcess, soniox_sandbox: Sandbox
+) -> None:
+    """A pool that was used and is at rest ends with its worker, at once."""
+    speech(server, "One more.")
+    assert soniox_sandbox.log.counts["tts.connections"] == 1
+    server.close()
+    assert not server.was_killed, server.output
+    assert soniox_sandbox.log.wait_until_idle(timeout_sec=PATIENCE_SEC)
+    assert "Traceback" not in server.output
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_it_can_be_tried_without_a_key(sign: signal.Signals, web: Any) -> None:
+    """With SANDBOX=1 it brings its own service, which ends with it."""
+    keyless = {k: v for k, v in os.environ.items() if not k.startswith("SONIOX_")}
+    keyless.update(SANDBOX="1", BIND="127.0.0.1:0", WORKERS="1", PYTHONUNBUFFERED="1")
+    with ServerProcess(GUNICORN, keyless, ready=LISTENS, where=HOME) as process:
+        sound = speech(process, "No key is needed.")
+        answer = web.post(f"{process.url}/text", data=sound, timeout=PATIENCE_SEC).json()
+        process.close(sign)
+    assert answer["text"] == "No key is needed."
+    assert not process.was_killed, process.output
+    assert "Traceback" not in process.output
+
+
+def is_text(entry: Any) -> bool:
+    """Tell whether a worker asks for speech."""
+    return entry.kind == "tts" and entry.direction == "in" and "text" in entry.message
+
+
+def is_alive(pid: int) -> bool:
+    """Tell whether a process runs."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

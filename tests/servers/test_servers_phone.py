@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import base64
+import importlib
 import json
+import os
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -58,16 +63,23 @@ class Phone:
             if message["event"] == event:
                 return message
 
+    def end(self) -> list[str]:
+        """Wait until the other side closes; give the kinds of messages that came until then."""
+        found = []
+        while (data := self._socket.recv()) != "":
+            found.append(json.loads(data)["event"])
+        return found
+
     def hang_up(self) -> None:
         """End the call as Twilio does."""
         self._send(event="stop", stop={"callSid": "CA0"})
-        self._socket.close()
 
     def __enter__(self) -> Phone:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         self._socket.close()
+        self._socket.shutdown()  # a socket that the other side closed is still open here
 
 
 def test_a_call_is_answered_with_a_stream(server: ServerProcess, web: Any) -> None:
@@ -106,3 +118,86 @@ def test_a_caller_who_hangs_up_leaves_nothing_behind(
         phone.hang_up()
     assert soniox_sandbox.log.wait_for(lambda entry: entry.kind == "stt") is not None
     assert soniox_sandbox.log.wait_until_idle(timeout_sec=PATIENCE_SEC)
+
+
+def test_a_line_that_is_cut_leaves_nothing_behind(
+    server: ServerProcess, soniox_sandbox: Sandbox
+) -> None:
+    """No good bye is needed, not even in the middle of an answer."""
+    soniox_sandbox.script("Hello.", ms_per_word=100, final_lag_ms=200)
+    soniox_sandbox.faults.stall(kind="tts", after_audio_ms=500)
+    with Phone(server) as phone:
+        phone.say(SILENCE * 200)
+        phone.hear("media")
+    assert soniox_sandbox.log.wait_until_idle(timeout_sec=PATIENCE_SEC)
+    assert "Traceback" not in server.output
+
+
+class Line:
+    """Is a WebSocket that keeps the kinds of messages sent over it."""
+
+    def __init__(self) -> None:
+        self.events: list[str] = []
+
+    def send(self, data: str) -> None:
+        """Take a message."""
+        self.events.append(json.loads(data)["event"])
+
+
+class LateSpeech:
+    """Gives a piece of audio, and another one after it was cancelled."""
+
+    def __init__(self) -> None:
+        self.is_begun, self.is_cancelled, self.is_over = (threading.Event() for _ in range(3))
+
+    def cancel(self) -> None:
+        """Be told that nobody listens."""
+        self.is_cancelled.set()
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield b"early"
+        self.is_begun.set()
+        self.is_cancelled.wait(PATIENCE_SEC)
+        yield b"late"
+        self.is_over.set()
+
+
+def test_nothing_of_an_answer_follows_its_clear(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After an interruption Twilio gets no more of the old answer, which it would play."""
+    monkeypatch.syspath_prepend(str(EXAMPLES / "twilio_phone"))
+    line, speech = Line(), LateSpeech()
+    call = importlib.import_module("call").Call(line)
+    call.say(speech)
+    assert speech.is_begun.wait(PATIENCE_SEC)
+    call.hush()
+    assert speech.is_over.wait(PATIENCE_SEC)
+    call.hush()  # there is nothing left to clear
+    assert line.events == ["media", "clear"]
+
+
+def test_a_service_that_refuses_ends_the_call(
+    server: ServerProcess, soniox_sandbox: Sandbox
+) -> None:
+    """The line is closed properly, and the reason is in the log."""
+    soniox_sandbox.faults.error_frame("unauthenticated", "No such key", kind="stt", times=None)
+    with Phone(server) as phone:
+        phone.say(SILENCE * 10)
+        assert phone.end() == []
+    server.wait_for("the call ends: ")
+    assert "Traceback" not in server.output
+
+
+def test_the_caller_gets_an_answer() -> None:
+    """The rehearsal speaks and understands 8 kHz mulaw without a telephone."""
+    pytest.importorskip("pocketsphinx", reason="real speech needs the extra sandbox")
+    keyless = {k: v for k, v in os.environ.items() if not k.startswith("SONIOX_")}
+    caller = str(EXAMPLES / "twilio_phone" / "caller.py")
+    done = subprocess.run(
+        [sys.executable, caller, "--sandbox"],
+        env=keyless,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=PATIENCE_SEC,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.strip() == "You said: Is it raining?"

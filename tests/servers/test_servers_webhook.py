@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,15 +40,20 @@ def test_a_stranger_is_turned_away(
     assert SECRET not in receiver.output
 
 
-def test_a_webhook_that_is_none_is_refused(receiver: ServerProcess, web: Any) -> None:
-    """The secret alone does not make a webhook."""
+@pytest.mark.parametrize(
+    ("body", "status"), [(b"hello", 503), (b'{"id": "1"}', 503), (b"x" * 20_000, 413)]
+)
+def test_a_webhook_that_is_none_is_refused(
+    body: bytes, status: int, receiver: ServerProcess, web: Any
+) -> None:
+    """The secret alone does not make a webhook; no body is read for ever."""
     answer = web.post(
         f"{receiver.url}/soniox",
-        data=b"hello",
+        data=body,
         headers={"X-Soniox-Webhook-Secret": SECRET},
         timeout=PATIENCE_SEC,
     )
-    assert answer.status_code == 400
+    assert answer.status_code == status
 
 
 def test_the_text_of_a_finished_job_is_fetched(
@@ -65,3 +72,33 @@ def test_the_text_of_a_finished_job_is_fetched(
         fields = client.webhooks.fields(f"{receiver.url}/soniox")
         job = client.stt.transcribe(file=path, **fields)
     receiver.wait_for(f"{job.id}: {text}")
+
+
+def test_a_text_that_cannot_be_fetched_is_asked_for_again(
+    receiver: ServerProcess,
+    recording: bytes,
+    text: str,
+    soniox_sandbox: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The service calls again after a call that failed, so nothing is lost."""
+    monkeypatch.setenv("SONIOX_API_WEBHOOK_SECRET", SECRET)
+    # more than the client tries by itself
+    soniox_sandbox.faults.refuse(500, path="/transcript", skip=1, times=3)
+    with soniox_sandbox.client() as client:
+        fields = client.webhooks.fields(f"{receiver.url}/soniox")
+        job = client.stt.transcribe(file=recording, **fields)
+    receiver.wait_for(f"{job.id}: {text}")
+    assert "refused: " in receiver.output
+
+
+def test_it_can_be_tried_without_a_key() -> None:
+    """With `--sandbox` it orders a transcription and is called."""
+    pytest.importorskip("pocketsphinx", reason="real speech needs the extra sandbox")
+    keyless = {k: v for k, v in os.environ.items() if not k.startswith("SONIOX_")}
+    app = str(EXAMPLES / "webhook_receiver.py")
+    with ServerProcess([app, "--sandbox", "--port", "0"], keyless) as server:
+        server.wait_for("Your parcel has arrived.")
+        server.close(signal.SIGINT)
+    assert not server.was_killed
+    assert "Traceback" not in server.output

@@ -27,6 +27,7 @@ from soniox_sync import AbortError, CancelToken, SonioxClient, SonioxTimeoutErro
 RAW: dict[str, Any] = {"audio_format": "pcm_s16le", "sample_rate": 16000}
 # what the program may take in all; the test kills it a little later
 PATIENCE_SEC = 60
+GREENLETS = 8
 # a hub that is blocked for this long serves nobody
 LONGEST_BLOCK_SEC = 2.0
 
@@ -65,7 +66,7 @@ def many() -> None:
             gaps.append(time.monotonic() - before)
 
     ticker = gevent.spawn(tick)
-    texts = [f"This is greenlet number {n}." for n in range(8)]
+    texts = [f"This is greenlet number {n}." for n in range(GREENLETS)]
     jobs = [gevent.spawn(lambda text=text: hear(soniox, speak(soniox, text))) for text in texts]
     gevent.joinall(jobs, raise_error=True)
     ticker.kill()

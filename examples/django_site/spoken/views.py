@@ -21,9 +21,11 @@ def speech(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     try:
         spoken = client().realtime.speak(text, voice=request.GET.get("voice", "Adrian"))
         chunks = iter(spoken)
-        first = next(chunks)
+        first = next(chunks, b"")
     except SonioxError as error:
         return HttpResponse(str(error), status=502, content_type="text/plain")
+    if not first:
+        return HttpResponse("nothing in it can be said", status=400, content_type="text/plain")
     return StreamingHttpResponse(audio(spoken, first, chunks), content_type="audio/wav")
 
 

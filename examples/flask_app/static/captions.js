@@ -1,6 +1,7 @@
 const find = (id) => document.getElementById(id);
 const [form, toggle, clear, language] = ["controls", "toggle", "clear", "language"].map(find);
-const [status, problem, captions, level] = ["status", "error", "captions", "level"].map(find);
+const [status, problem, level, hint] = ["status", "error", "level", "empty"].map(find);
+const [captions, log, sure, guess] = ["captions", "log", "sure", "guess"].map(find);
 
 const MICROPHONE_PROBLEMS = {
   NotAllowedError: "The browser may not use the microphone. Allow it for this page, then try again.",
@@ -13,19 +14,25 @@ const GONE = "The server is gone. What was said until now is kept here.";
 const SOUND = { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: false };
 // how much audio may wait for a slow network before we say so and stop: about 20 s
 const MAX_WAITING_BYTES = 2_000_000;
+// a server that is there gives the last words, or an error, sooner
+const LAST_WORDS_MS = 15_000;
 
 let session = null; // what is open while we listen
-let line = null; // the paragraph that grows
-let guess = null; // its end, which may still change
 
 // -- what is shown --------------------------------------------------------------------------------
 
 function show(state, text) {
+  form.dataset.state = status.dataset.state = state;
   toggle.textContent = state === "idle" ? "Start listening" : "Stop listening";
   toggle.disabled = state === "stopping";
   language.disabled = state !== "idle";
   status.textContent = text;
-  if (state === "idle") level.value = 0;
+  if (state !== "listening") showLevel(0);
+}
+
+function showLevel(peak) {
+  level.value = Math.sqrt(peak); // loudness as ears have it, roughly
+  level.style.setProperty("--level", `${100 * level.value}%`);
 }
 
 function showError(text) {
@@ -33,34 +40,33 @@ function showError(text) {
   problem.hidden = !text;
 }
 
-function write(final, guessed) {
-  if (!final && !guessed && !line) return;
-  if (!line) {
-    find("empty")?.remove();
-    line = captions.appendChild(document.createElement("p"));
-    line.append("");
-    guess = line.appendChild(document.createElement("span"));
-    guess.className = "guess";
-    guess.setAttribute("aria-hidden", "true"); // read aloud once it is final
-    clear.disabled = false;
-  }
-  line.firstChild.data = (line.firstChild.data + final).trimStart();
-  guess.textContent = guessed;
-  const isAtEnd = captions.scrollHeight - captions.scrollTop - captions.clientHeight < 80;
+// the newest line stays in sight, unless somebody scrolled up to read
+function change(edit) {
+  const isAtEnd = captions.scrollHeight - captions.scrollTop - captions.clientHeight < 8;
+  edit();
+  clear.disabled = !(log.childElementCount || sure.textContent || guess.textContent);
+  hint.hidden = !clear.disabled;
   if (isAtEnd) captions.scrollTop = captions.scrollHeight;
 }
 
+function write(final, guessed) {
+  change(() => {
+    sure.textContent = (sure.textContent + final).trimStart();
+    guess.textContent = guessed;
+  });
+}
+
+// a screen reader reads the log: each line once, when it is whole
 function endLine() {
-  if (!line) return;
-  line.textContent = line.textContent.trim(); // a last guess is better than nothing
-  if (!line.textContent) line.remove();
-  line = guess = null;
+  change(() => {
+    const line = (sure.textContent + guess.textContent).trim(); // a last guess is better than nothing
+    sure.textContent = guess.textContent = "";
+    if (line) log.appendChild(document.createElement("p")).textContent = line;
+  });
 }
 
 clear.addEventListener("click", () => {
-  captions.replaceChildren();
-  line = guess = null;
-  clear.disabled = true;
+  change(() => [log, sure, guess].forEach((part) => part.replaceChildren()));
   toggle.focus();
 });
 
@@ -89,8 +95,8 @@ function openServer(rate) {
 }
 
 function send(own, { audio, peak }) {
-  level.value = Math.sqrt(peak); // loudness as ears have it, roughly
   if (own.stopping || own.socket.readyState !== WebSocket.OPEN) return;
+  showLevel(peak);
   if (own.socket.bufferedAmount > MAX_WAITING_BYTES) {
     end(own, "The network is too slow for live captions.");
     return;
@@ -105,18 +111,22 @@ function receive(own, message) {
   else if (message.kind === undefined) write(message.final, message.guess);
 }
 
+async function open(own) {
+  own.stream = await openMicrophone();
+  own.context = new AudioContext();
+  await own.context.audioWorklet.addModule(form.dataset.worklet).catch(() => {
+    throw new Error(UNREACHABLE);
+  });
+  own.socket = await openServer(own.context.sampleRate);
+}
+
 async function start() {
   const own = { stopping: false };
   session = own;
   showError("");
   show("starting", "Waiting for the microphone …");
   try {
-    own.stream = await openMicrophone();
-    own.context = new AudioContext();
-    await own.context.audioWorklet.addModule(form.dataset.worklet).catch(() => {
-      throw new Error(UNREACHABLE);
-    });
-    own.socket = await openServer(own.context.sampleRate);
+    await open(own);
   } catch (error) {
     end(own, error.message);
     return;
@@ -144,6 +154,7 @@ function stop() {
   own.socket.send("stop"); // the last words are still to come, then `finished`
   own.stream.getTracks().forEach((track) => track.stop());
   show("stopping", "Waiting for the last words …");
+  setTimeout(end, LAST_WORDS_MS, own, GONE);
 }
 
 function end(own, error) {
