@@ -45,12 +45,30 @@ def plain_b64decode(data: Buffer) -> bytes:
     return decoded
 
 
+# from here on translating every fourth byte by a table beats one big number (11 -> 7 us at 3,840 B)
+_WORTH_TABLES = 1024
+_tables: list[bytes] = []  # [k] maps each byte to itself XOR k; made when first needed
+
+
 def plain_mask(data: bytes, key: bytes) -> bytes:
-    """XOR `data` with the repeated 4-byte `key`, as one big number (RFC 6455 5.3)."""
+    """XOR `data` with the repeated 4-byte `key` (RFC 6455 5.3)."""
     size = len(data)
-    pad = (key * (size // 4 + 1))[:size]
-    mixed = int.from_bytes(data, "little") ^ int.from_bytes(pad, "little")
-    return mixed.to_bytes(size, "little")
+    if size < _WORTH_TABLES:
+        pad = (key * (size // 4 + 1))[:size]
+        mixed = int.from_bytes(data, "little") ^ int.from_bytes(pad, "little")
+        return mixed.to_bytes(size, "little")
+    tables = _tables or _make_tables()
+    masked = bytearray(size)
+    for start, byte in enumerate(key):
+        masked[start::4] = data[start::4].translate(tables[byte])
+    return bytes(masked)
+
+
+def _make_tables() -> list[bytes]:
+    identity, ones = int.from_bytes(range(256), "little"), int.from_bytes(b"\1" * 256, "little")
+    # whole or not at all: another thread may look meanwhile
+    _tables[:] = [(identity ^ ones * byte).to_bytes(256, "little") for byte in range(256)]
+    return _tables
 
 
 def _pick_json() -> Callable[[Buffer], Any]:

@@ -6,6 +6,7 @@ import base64
 import importlib.util
 import json
 import math
+import os
 import re
 import sys
 from typing import Any, Callable
@@ -237,6 +238,14 @@ def test_masks_do_large_payloads(mask: Callable[[bytes, bytes], bytes]) -> None:
     """A mask covers a payload of 64 KB and a bit."""
     data = bytes(range(256)) * 257 + b"end"
     assert mask(mask(data, b"\x00\xff\x80\x01"), b"\x00\xff\x80\x01") == data
+
+
+@pytest.mark.parametrize("mask", _MASKS)
+@pytest.mark.parametrize("size", [1023, 1024, 1025, 1026, 1027, 3840, 65536, 70001])
+def test_large_masks_are_the_rfc(mask: Callable[[bytes, bytes], bytes], size: int) -> None:
+    """Audio is masked as anything is, however long and whatever its last bytes."""
+    data, key = os.urandom(size), os.urandom(4)
+    assert mask(data, key) == bytes(byte ^ key[index % 4] for index, byte in enumerate(data))
 
 
 # -- presence -------------------------------------------------------------------------------------
