@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import platform
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Optional, Union
 
 from ._version import __version__
-from .cancel import CancelToken
 from .config import (
     KEY_SUBPROTOCOL,
     ApiKey,
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
 
     import requests
 
+    from .cancel import CancelToken
     from .protocol.dialects import TtsDialect
     from .recording_setup import RecordingOptions
     from .rest.http import HttpSettings
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from .stt import SessionObserver, SttSession
     from .transport.connect import Target
 
-USER_AGENT = f"soniox-sync/{__version__} python/{platform.python_version()}"
+USER_AGENT = "soniox-sync/{} python/{}.{}.{}".format(__version__, *sys.version_info[:3])
 
 _FLAT = (
     "region",

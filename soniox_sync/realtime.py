@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Optional, Union
 
-from .cancel import CancelToken
 from .config import SttConfig, SttSessionOptions, TtsConnectionOptions, merge_stt_config
 
 if TYPE_CHECKING:
+    from .cancel import CancelToken
     from .host import RealtimeHost
     from .recording import Recording
     from .recording_setup import SessionConfig

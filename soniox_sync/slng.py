@@ -12,7 +12,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Optional, Union
 from urllib.parse import quote
 
-from .cancel import CancelToken
 from .client import USER_AGENT
 from .config import (
     ApiKey,
@@ -44,6 +43,7 @@ from .tls import TlsSettings, Verify
 if TYPE_CHECKING:
     import ssl
 
+    from .cancel import CancelToken
     from .recording_setup import RecordingOptions
     from .sources import PermissionResolver
     from .stt import SessionObserver, SttSession
