@@ -5,6 +5,8 @@ Works with urllib3 1.26 and 2. Imported with the first HTTP call only.
 
 from __future__ import annotations
 
+import http.client
+import logging
 import socket
 import ssl
 from typing import Any, Callable, Optional
@@ -18,6 +20,8 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from ..transport.connect import open_tcp
 from ..transport.deadline import Deadline
 from .exchange import Line, current
+
+_log = logging.getLogger("soniox_sync")
 
 # threads that share a client: more connections than this are opened, but not kept
 _KEPT_CONNECTIONS = 32
@@ -75,8 +79,22 @@ class Session(requests.Session):
         """Give none."""
 
 
+class _Response(http.client.HTTPResponse):
+    """Forgets headers that are none: urllib3 would log them, whatever a server wrote there."""
+
+    def begin(self) -> None:
+        """Read status and headers."""
+        super().begin()
+        if self.msg.defects:
+            _log.debug("! malformed headers")
+            self.msg.defects.clear()
+            self.msg.set_payload("")
+
+
 class _Connection(HTTPConnection):
     """Is a connection that says whom it works for, so that it can be cut from elsewhere."""
+
+    response_class = _Response
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self.line = Line()

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Optional
 
 from ..cancel import CancelToken
 from ..errors import SonioxHttpError
 from . import failures
-from .exchange import CANCELLED, TIMED_OUT, Exchange
-from .wire import Body, CutBody
+from .exchange import CANCELLED, LEFT, TIMED_OUT, Exchange
+from .place import Place
+from .wire import Body, CutBody, socket_of
 
 if TYPE_CHECKING:
     import requests
 
+_CLIENT_CLOSED = "the client was closed"
 _MAX_ERROR = 256 * 1024
+# what another attempt may not meet again
+PASSING = frozenset({408, 429, *range(500, 600)})
 
 
 class Answer:
@@ -22,7 +26,7 @@ class Answer:
 
     def __init__(
         self,
-        place: failures.Place,
+        place: Place,
         exchange: Exchange,
         cancel: Optional[CancelToken],
         timeout_sec: float,
@@ -37,7 +41,7 @@ class Answer:
         self._body: Optional[Body] = None
 
     @classmethod
-    def gone(cls, place: failures.Place) -> Answer:
+    def gone(cls, place: Place) -> Answer:
         """Stand for the answer to a deletion that had been carried out before."""
         return cls(place, Exchange(None, None), None, 0.0)
 
@@ -50,8 +54,7 @@ class Answer:
     def response(self, response: requests.Response) -> None:
         self._response = response
         self._body = Body(response)
-        connection = getattr(response.raw, "_connection", None)
-        self.exchange.adopt(getattr(connection, "sock", None))
+        self.exchange.adopt(socket_of(response))
 
     @property
     def status(self) -> int:
@@ -70,9 +73,11 @@ class Answer:
 
     def judge(self) -> None:
         """Raise the error for a status that is no success."""
-        assert self._response is not None
-        if 200 <= self._response.status_code < 300:
+        assert self._response is not None and self._body is not None
+        if 200 <= self.status < 300:
             return
+        # a server that is overloaded, or going down, often closes after such an answer
+        self._body.keeps_line = self.status not in PASSING
         try:
             body = self.read_all(_MAX_ERROR)
         except SonioxHttpError as error:
@@ -88,18 +93,19 @@ class Answer:
         with self.explained():
             return self._body.read_all(limit)
 
-    def pieces(self) -> Iterator[bytes]:
-        """Yield the body as it comes; ends normally only when it came whole."""
+    def piece(self) -> Optional[bytes]:
+        """Read what comes next; `None` once the body came whole."""
         assert self._body is not None
-        while True:
-            with self.explained():
-                piece = next(self._body, None)
-            if piece is None:
-                return
-            yield piece
+        with self.explained():
+            return next(self._body, None)
 
     def close(self) -> None:
-        """Give the connection back, or up if the body was not read to its end; idempotent."""
+        """Give the connection back, or up if the body was not read to its end.
+
+        Idempotent, from any thread: one that reads is woken.
+        """
+        if self._body is not None and not self._body.whole:
+            self.exchange.end(LEFT)
         self.exchange.over()
         if self._body is not None:
             self._body.close()
@@ -122,7 +128,8 @@ class Answer:
         if cause == CANCELLED and self._cancel is not None:
             return failures.aborted(self.place, str(self._cancel.error()))
         if cause is not None:
-            return failures.aborted(self.place, "the client was closed")
+            what = "the answer was closed before its end" if cause == LEFT else _CLIENT_CLOSED
+            return failures.aborted(self.place, what)
         if isinstance(error, CutBody):
             return failures.lost(self.place, error)
         from .causes import explain

@@ -10,7 +10,8 @@ import requests
 import urllib3.exceptions as low
 
 from ..errors import ConfigurationError, SonioxError
-from .failures import Place, late, lost
+from .failures import late, lost
+from .place import Place
 
 
 def explain(place: Place, error: BaseException, timeout_sec: float) -> SonioxError:
@@ -32,7 +33,7 @@ def explain(place: Place, error: BaseException, timeout_sec: float) -> SonioxErr
         )
     if _is_timeout(error, reason):
         ours: SonioxError = late(place, timeout_sec)
-        ours.__cause__ = reason
+        ours.__cause__ = place.hide_in_chain(reason)
     else:
         ours = lost(place, reason, _advice(place, reason))
     ours.nothing_sent = _nothing_sent(reason)  # type: ignore[attr-defined]

@@ -18,18 +18,19 @@ from ..cancel import CancelToken
 from ..clock import Timer, process_clock
 from ..errors import SonioxError
 
-CANCELLED, TIMED_OUT, CLOSED = "cancelled", "timeout", "closed"
+CANCELLED, TIMED_OUT, CLOSED, LEFT = "cancelled", "timeout", "closed", "left"
 
 # Guards the fields of every `Line` and `Exchange`. Held for a few field accesses and one
 # `shutdown`, which never blocks: outside of the lock it could hit the connection's next user. Leaf.
-_lock = threading.Lock()
+# Re-entrant, because the garbage collector closes what was dropped in whatever thread it runs.
+_lock = threading.RLock()
 _current = threading.local()
 
 
 def _renew_lock() -> None:
     # a fork copies the lock as it is, taken or not
     global _lock
-    _lock = threading.Lock()
+    _lock = threading.RLock()
 
 
 if hasattr(os, "register_at_fork"):
@@ -63,8 +64,9 @@ class Exchange:
     """Is one HTTP call, from before the connection until its body is read.
 
     `limit_sec`: the longest it may take, `None` without limit. `cancel`: ends it. `cause`:
-    `None`, or why it was ended: `CANCELLED`, `TIMED_OUT`, `CLOSED`. `end()` is legal from any
-    thread at any time, the rest belongs to the thread that reads.
+    `None`, or why it was ended: `CANCELLED`, `TIMED_OUT`, `CLOSED` by the client's end, `LEFT` by
+    who read the answer. `end()` and `over()` are legal from any thread at any time, the rest
+    belongs to the thread that reads.
     """
 
     def __init__(self, cancel: Optional[CancelToken], limit_sec: Optional[float]) -> None:
@@ -72,7 +74,8 @@ class Exchange:
         self.cause: Optional[str] = None
         self._line: Optional[Line] = None
         self._over = False
-        # Reading thread only
+        # Immutable
+        self._process = os.getpid()
         self._cancel = cancel
         self._timer: Optional[Timer] = None
         self._undo: Callable[[], None] = lambda: None
@@ -87,8 +90,12 @@ class Exchange:
             if self.cause is not None or self._over:
                 return
             self.cause = cause
-            if self._line is not None and self._line.owner is self:
+            if self._line is not None and self._line.owner is self and self._is_ours():
                 _shut(self._line.sock)
+
+    def _is_ours(self) -> bool:
+        # a forked child has a copy of the descriptor; the line is its parent's
+        return os.getpid() == self._process
 
     def take(self, line: Line) -> None:
         """Become the user of a connection. Raises `Ended` when it is too late for that."""

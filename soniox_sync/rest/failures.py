@@ -11,9 +11,8 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Optional
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
-from ..config import safe_url
 from ..errors import (
     AbortError,
     AuthenticationError,
@@ -26,6 +25,7 @@ from ..errors import (
     SonioxTimeoutError,
     error_from_frame,
 )
+from .place import Place
 
 if TYPE_CHECKING:
     import requests
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 BODY_TEXT_BYTES = 4096
 # what an error's body may say before it is cut; JSON that is longer is told as text
 _ERROR_BYTES = 64 * 1024
-_HIDDEN = "[key]"
 
 
 class HttpAbortError(AbortError, SonioxHttpError):
@@ -57,47 +56,16 @@ _BY_STATUS: dict[int, type[SonioxHttpError]] = {
 }
 
 
-class Place:
-    """Is what an error says about its call: method and URL, and how to hide the key."""
-
-    def __init__(self, method: str, url: str, key: str) -> None:
-        self.method = method
-        self.url = safe_url(url).partition("?")[0]
-        self._secrets = sorted({key, quote(key, safe=""), key.replace("/", "\\/")} - {""}, key=len)
-
-    @property
-    def name(self) -> str:
-        """Give method and path, for messages."""
-        return f"{self.method} {urlsplit(self.url).path or '/'}"
-
-    def hide(self, text: str) -> str:
-        """Take the key out of a text."""
-        for secret in reversed(self._secrets):
-            text = text.replace(secret, _HIDDEN)
-        return text
-
-    def hide_in(self, value: Any) -> Any:
-        """Take the key out of a decoded JSON value."""
-        if isinstance(value, str):
-            return self.hide(value)
-        if isinstance(value, Mapping):
-            return {self.hide(str(name)): self.hide_in(item) for name, item in value.items()}
-        return [self.hide_in(item) for item in value] if isinstance(value, list) else value
-
-    def facts(self) -> dict[str, Any]:
-        """Give what every error of this call carries."""
-        return {"method": self.method, "url": self.url}
-
-
 def from_status(place: Place, response: requests.Response, body: bytes) -> SonioxHttpError:
     """Make the error for an answer that is no success. Never raises."""
     status = response.status_code
-    headers = {name: place.hide(value) for name, value in response.headers.items()}
+    headers = place.hide_in(response.headers)
     if 300 <= status < 400:
         return _redirect(place, status, headers)
     text = place.hide(body.decode("utf-8", "replace"))
     fields = place.hide_in(_fields(body))
-    error = from_fields(place, status, fields, _gist(text, response.reason), headers)
+    fallback = _gist(text, place.hide(response.reason or ""))
+    error = from_fields(place, status, fields, fallback, headers)
     error.body_text = _cut(text)
     if isinstance(error, RateLimitError):
         error.retry_after_sec = retry_after(headers)
@@ -145,8 +113,7 @@ def malformed(
     place: Place, response: Optional[requests.Response], body: bytes, why: str
 ) -> SonioxHttpError:
     """Make the error for an answer that says success but cannot be understood."""
-    headers = {} if response is None else dict(response.headers)
-    headers = {name: place.hide(value) for name, value in headers.items()}
+    headers = {} if response is None else place.hide_in(response.headers)
     return SonioxHttpError(
         f"{place.name}: the answer is not what the service documents ({place.hide(why)}): a proxy, "
         "or a wrong api_url, may have answered",
@@ -179,7 +146,7 @@ def lost(place: Place, cause: BaseException, advice: str = "") -> SonioxHttpErro
     error = SonioxHttpError(
         f"{place.name}: {advice or said}", code="network_error", **place.facts()
     )
-    error.__cause__ = cause
+    error.__cause__ = place.hide_in_chain(cause)
     return error
 
 
@@ -224,11 +191,11 @@ def _fields(body: bytes) -> Mapping[str, Any]:
     return fields if isinstance(fields, dict) else {}
 
 
-def _gist(text: str, reason: Optional[str]) -> str:
+def _gist(text: str, reason: str) -> str:
     """Say in one line what a body that is not JSON says."""
     text = " ".join(text.split())
     if not text or text[:1] in "<{[":  # a page or half of an object tells a reader nothing
-        return reason or "no explanation"
+        text = reason or "no explanation"
     return text[:200]
 
 

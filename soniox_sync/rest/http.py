@@ -24,9 +24,11 @@ from ..errors import ConfigurationError, SonioxHttpError, StateError
 from ..forks import remember
 from ..tls import TlsSettings
 from ..transport.deadline import Deadline, wait_for
+from ..transport.latch import Latch
 from . import failures
 from .answer import Answer
 from .exchange import CANCELLED, CLOSED, Exchange
+from .place import Place
 from .records import Unreadable
 from .retries import Retries
 
@@ -129,7 +131,7 @@ class Http:
     ) -> T:
         addresses, key = self._settings.resolve(_USAGE[call.service])
         base = _base(addresses, call)
-        place = failures.Place(call.method, base + call.path, key)
+        place = Place(call.method, base + call.path, key)
         data = _encoded(call)
         session = self._open_session()
         retries = Retries(self._settings.max_retries)
@@ -145,6 +147,7 @@ class Http:
                     return read(Answer.gone(place))  # the attempt that seemed lost did it
                 pause = retries.pause_after(call.method, error, deadline)
                 if pause is None:
+                    retries.raise_more_telling(error)
                     raise
                 _log.debug("! %s; again in %.2f s", error, pause)
             repeated = True
@@ -214,7 +217,7 @@ class _Pause:
     """Is the time between two attempts."""
 
     def __init__(self) -> None:
-        self.over = threading.Event()
+        self.over = Latch()
 
     def end(self, cause: str) -> None:
         """Wake who waits."""
@@ -229,7 +232,7 @@ class _Attempt:
         http: Http,
         session: requests.Session,
         call: Call,
-        place: failures.Place,
+        place: Place,
         key: str,
         data: Any,
         base: str,

@@ -7,11 +7,11 @@ from typing import Optional
 
 from ..errors import SonioxHttpError
 from ..transport.deadline import Deadline
+from .answer import PASSING
 from .failures import retry_after
 
 # seconds; doubles with each attempt after the second, the first repetition follows at once
 _BACKOFF_SEC = 0.25
-_STATUSES = frozenset({408, 429, *range(500, 600)})
 
 
 class Retries:
@@ -21,7 +21,8 @@ class Retries:
         from urllib3 import Retry
 
         # its default methods are those that do no harm when repeated, POST is not among them
-        self._retry = Retry(total=most, status_forcelist=_STATUSES, backoff_factor=_BACKOFF_SEC)
+        self._retry = Retry(total=most, status_forcelist=PASSING, backoff_factor=_BACKOFF_SEC)
+        self._said: list[SonioxHttpError] = []  # the last that the server answered
 
     def pause_after(
         self, method: str, error: SonioxHttpError, deadline: Deadline
@@ -37,7 +38,19 @@ class Retries:
             self._retry.get_backoff_time() * random.uniform(0.75, 1.25) if wish is None else wish
         )
         left = deadline.remaining()
-        return None if left is not None and pause >= left else pause
+        if left is not None and pause >= left:
+            return None
+        if error.status_code is not None:
+            self._said = [error.with_traceback(None)]  # its frames hold this object
+        return pause
+
+    def raise_more_telling(self, last: SonioxHttpError) -> None:
+        """Raise what the server answered to an earlier attempt, if the last one lost the line.
+
+        An answer says more than a loss. Does nothing when there is none.
+        """
+        if self._said and last.code == "network_error" and not getattr(last, "is_final", False):
+            raise self._said.pop()
 
     def _may_repeat(self, method: str, error: SonioxHttpError) -> bool:
         if error.status_code is not None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+import weakref
 from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any, BinaryIO, Optional, Union
@@ -12,7 +14,7 @@ from ..audio.whole import whole_file
 from ..cancel import CancelToken
 from ..config import DEFAULT_LANGUAGE, DEFAULT_TTS_MODEL, TTS_API_PATH, TtsStreamConfig
 from ..config import check_tts_text as check_text
-from ..errors import ConfigurationError, SonioxHttpError
+from ..errors import ConfigurationError, SonioxHttpError, StateError
 from .answer import Answer
 from .failures import from_fields
 from .http import Call, Http
@@ -28,13 +30,20 @@ class SpeechBody:
 
     It ends normally only when all audio came. An error of the service's after the first audio, a
     body cut short and a lost line raise a `SonioxHttpError` after the bytes received before; a
-    cancel raises `AbortError` at once. Iterate in one thread; `close()` is legal from the same.
-    Leaving it early without `close()` or `with` leaves its connection to the garbage collector.
+    cancel, `client.close()` and a `close()` in another thread raise `AbortError` at once. The
+    thread that calls `close()` itself, in its loop or after it, sees no error but the end. After
+    an error it is at its end. Iterate in one thread; another one meanwhile gets `StateError`.
+    One that is dropped before its end closes itself.
     """
 
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
-        self._pieces = self._read()
+        # set once, by whoever closes first
+        self._closer: Optional[threading.Thread] = None
+        # Reader only
+        self._is_over = False
+        self._finalizer = weakref.finalize(self, answer.close)
+        self._finalizer.atexit = False
 
     @property
     def content_type(self) -> Optional[str]:
@@ -44,17 +53,39 @@ class SpeechBody:
     @property
     def request_id(self) -> Optional[str]:
         """Give the id that the service's support asks for."""
-        return self._answer.headers.get("X-Request-Id")
+        found = self._answer.headers.get("X-Request-Id")
+        return None if found is None else self._answer.place.hide(found)
 
     def __iter__(self) -> Iterator[bytes]:
         return self
 
     def __next__(self) -> bytes:
-        return next(self._pieces)
+        if self._is_over or self._closer is threading.current_thread():
+            raise StopIteration
+        try:
+            piece = self._answer.piece()
+        except StateError:  # the other reader's speech goes on
+            raise
+        except BaseException:
+            self._end()
+            raise
+        if piece is not None:
+            return piece
+        failure = _late_failure(self._answer)
+        self._end()
+        raise StopIteration if failure is None else failure
+
+    def _end(self) -> None:
+        self._is_over = True
+        self._answer.close()
 
     def close(self) -> None:
-        """Stop and release the connection; idempotent."""
-        self._pieces.close()  # type: ignore[attr-defined]
+        """Stop, wake a thread that waits for audio, and release the connection.
+
+        Idempotent; legal from any thread. Does not block.
+        """
+        if self._closer is None:
+            self._closer = threading.current_thread()
         self._answer.close()
 
     def __enter__(self) -> SpeechBody:
@@ -67,15 +98,6 @@ class SpeechBody:
         trace: Optional[TracebackType],
     ) -> None:
         self.close()
-
-    def _read(self) -> Iterator[bytes]:
-        try:
-            yield from self._answer.pieces()
-            failure = _late_failure(self._answer)
-        finally:
-            self._answer.close()
-        if failure is not None:
-            raise failure
 
 
 class TtsApi:
@@ -244,5 +266,5 @@ def _late_failure(answer: Answer) -> Optional[SonioxHttpError]:
         return None
     said = answer.place.hide(message or "the service failed after the first audio")
     status = int(code) if code.isdecimal() and 400 <= int(code[:4]) <= 599 else 500
-    headers = {name: answer.place.hide(value) for name, value in answer.headers.items()}
+    headers = answer.place.hide_in(answer.headers)
     return from_fields(answer.place, status, {}, said, headers)

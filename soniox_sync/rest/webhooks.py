@@ -11,7 +11,7 @@ import hmac
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Optional, Union
+from typing import Any, Optional, Protocol, Union
 
 from ..config import ENV_WEBHOOK_HEADER, ENV_WEBHOOK_SECRET
 from ..errors import ConfigurationError, InputTypeError, SonioxHttpError, WebhookSignatureError
@@ -19,8 +19,15 @@ from .records import Record, Unreadable, Word, needed, one_of, text
 
 DEFAULT_HEADER = "X-Soniox-Webhook-Secret"
 
-HeaderValue = Union[str, bytes, Iterable[Union[str, bytes]]]
-Headers = Union[Mapping[str, Any], Iterable[tuple[Any, Any]]]
+
+class HasItems(Protocol):
+    """Is whatever holds headers and is no registered mapping, as `http.client.HTTPMessage`."""
+
+    def items(self) -> Iterable[tuple[Any, Any]]:
+        """Give names and values; a header that was sent twice comes twice."""
+
+
+Headers = Union[Mapping[str, Any], HasItems, Iterable[tuple[Any, Any]]]
 
 _HOW = (
     f"set {ENV_WEBHOOK_SECRET}, pass secret=, or say allow_unsigned=True to believe whoever calls"
@@ -70,13 +77,16 @@ class WebhooksApi:
     ) -> None:
         """Raise unless `headers` hold the secret, once; the header's name has no case.
 
-        `headers`: a mapping or pairs, values `str`, `bytes` or lists of them.
+        `headers`: those of the request, as your framework or `http.server` gives them
+        (`request.headers`, `self.headers`): anything with `items()`, or pairs. Values are `str`,
+        `bytes` or lists of them; `None` counts as missing. A WSGI environ, such as Django's
+        `request.META`, will do, too: there the name is `HTTP_X_SONIOX_WEBHOOK_SECRET`.
 
-        Raises `WebhookSignatureError` for a missing, doubled or wrong value, and
-        `MissingWebhookSecretError`, a kind of it, when no secret is set and `allow_unsigned` is
-        not true. A secret that is set is always compared.
+        Raises `WebhookSignatureError` for a missing, doubled, wrong or odd value, its kind
+        `MissingWebhookSecretError` when no secret is set and `allow_unsigned` is not true, and
+        `InputTypeError` for `headers` that are none. A secret that is set is always compared.
         """
-        name = self._header if header is None else header
+        name = self._header if header is None else _checked_name(header)
         expected = self._secret if secret is None else _checked_secret(secret)
         if not expected:
             if allow_unsigned is True:
@@ -127,7 +137,8 @@ class WebhooksApi:
         fields = {"webhook_url": url}
         value = self._secret if secret is None else _checked_secret(secret)
         if value:
-            fields["webhook_auth_header_name"] = self._header if header is None else header
+            name = self._header if header is None else _checked_name(header)
+            fields["webhook_auth_header_name"] = name
             fields["webhook_auth_header_value"] = value
         return fields
 
@@ -141,14 +152,45 @@ def _checked_secret(secret: Any) -> str:
     return secret.strip()
 
 
+def _checked_name(name: Any) -> str:
+    if not isinstance(name, str):
+        raise InputTypeError(f"header must be a str, not {type(name).__name__}")
+    return name
+
+
 def _values(headers: Headers, name: str) -> list[bytes]:
-    pairs = headers.items() if isinstance(headers, Mapping) else headers
+    """Give what a header holds, each of its values; `None` is no value."""
+    names = {name.lower(), "http_" + name.lower().replace("-", "_")}
     found: list[bytes] = []
-    for key, value in pairs:
-        if _encoded(key).lower() == name.lower().encode("utf-8"):
-            several = not isinstance(value, (str, bytes, bytearray, memoryview))
-            found += [_encoded(each).strip() for each in (value if several else [value])]
+    for key, value in _pairs(headers):
+        if _name(key) in names and value is not None:
+            several = value if isinstance(value, (list, tuple)) else [value]
+            found += [_sent(each, name) for each in several if each is not None]
     return found
+
+
+def _pairs(headers: Any) -> list[tuple[Any, Any]]:
+    """Give names and values of whatever holds headers; what gives both counts, not its type."""
+    wrong = InputTypeError(f"headers must be a mapping or pairs, not {type(headers).__name__}")
+    if isinstance(headers, (str, bytes, bytearray, memoryview, type)):
+        raise wrong
+    items = getattr(headers, "items", None)
+    try:
+        return [(key, value) for key, value in (items() if callable(items) else headers)]
+    except (TypeError, ValueError):
+        raise wrong from None
+
+
+def _name(key: Any) -> str:
+    text = key.decode("latin-1") if isinstance(key, bytes) else key
+    return text.lower() if isinstance(text, str) else ""
+
+
+def _sent(value: Any, name: str) -> bytes:
+    try:
+        return _encoded(value).strip()
+    except InputTypeError as error:
+        raise WebhookSignatureError(f"the webhook's header {name!r}: {error}") from None
 
 
 def _encoded(value: Any) -> bytes:

@@ -8,9 +8,12 @@ file below `http.client`'s response, which is where urllib3 reads chunks from, t
 from __future__ import annotations
 
 import re
+import threading
 import zlib
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Optional
+
+from ..errors import StateError
 
 if TYPE_CHECKING:
     import requests
@@ -30,22 +33,55 @@ class Body:
     """Is an iterator over a response's body; pieces are handed out as they arrive.
 
     `trailers` are complete once the iterator ended normally, with lower-case names. Raises
-    `CutBody` after the last bytes of a body that is not whole, and what the socket raises.
+    `CutBody` after the last bytes of a body that is not whole, and what the socket raises. Read in
+    one thread; `close()` is legal from any.
     """
 
     def __init__(self, response: requests.Response) -> None:
         self.trailers: Mapping[str, str] = {}
+        # whether it was read to its end
+        self.whole = False
+        # False: its connection is of no use to the next call
+        self.keeps_line = True
         self._response = response
         self._pieces = self._read()
+        # Guards _reading and _closed: who sees both ends gives the connection up. Leaf.
+        self._lock = threading.Lock()
+        self._reading = False
+        self._closed = False
 
     def __iter__(self) -> Iterator[bytes]:
         return self
 
     def __next__(self) -> bytes:
-        return next(self._pieces)
+        with self._lock:
+            if self._reading:
+                raise StateError("another thread reads this body")
+            if self._closed and not self.whole:
+                raise CutBody("the answer was closed before its end")
+            self._reading = True
+        try:
+            return next(self._pieces)
+        finally:
+            with self._lock:
+                self._reading = False
+                doomed = self._closed
+            if doomed:
+                self._give_up()
 
     def close(self) -> None:
-        """Give the connection up unless the body was read to its end; idempotent."""
+        """Give the connection up unless the body was read to its end; idempotent.
+
+        A thread that reads at the moment does it on its way out. It is not woken here: shut its
+        socket first.
+        """
+        with self._lock:
+            again, self._closed = self._closed, True
+            if again or self._reading:
+                return
+        self._give_up()
+
+    def _give_up(self) -> None:
         self._pieces.close()  # type: ignore[attr-defined]
         self._response.close()
 
@@ -66,6 +102,7 @@ class Body:
         original: Any = getattr(self._response.raw, "_original_response", None)
         if getattr(original, "fp", None) is None:
             yield from self._read_without_wire(original)
+            self.whole = True
             return
         if original.chunked:
             yield from self._read_chunks(original.fp)
@@ -73,7 +110,10 @@ class Body:
             yield from _read_exactly(original.fp, original.length)
         else:
             yield from _read_to_the_end(original)
+        self.whole = True
         original.close()
+        if not self.keeps_line:
+            self._response.raw.close()
         self._response.raw.release_conn()
 
     def _read_without_wire(self, original: Any) -> Iterator[bytes]:
@@ -90,6 +130,16 @@ class Body:
             yield from _read_exactly(file, size)
             if file.read(2) != b"\r\n":
                 raise CutBody("a chunk of the answer does not end where it should")
+
+
+def socket_of(response: requests.Response) -> Any:
+    """Give the socket that a response comes over, `None` if there is none to be found."""
+    sock = getattr(getattr(response.raw, "_connection", None), "sock", None)
+    if sock is not None:
+        return sock
+    # when the server said that it will close, http.client has left the socket to the file alone
+    original = getattr(response.raw, "_original_response", None)
+    return getattr(getattr(getattr(original, "fp", None), "raw", None), "_sock", None)
 
 
 def _line(file: Any) -> bytes:
@@ -144,7 +194,7 @@ def _unpacker(response: requests.Response) -> Optional[Any]:
     if coding in ("identity", ""):
         return None
     if coding not in ("gzip", "x-gzip", "deflate"):
-        raise CutBody(f"the answer is compressed in an unknown way ({coding[:20]})")
+        raise CutBody("the answer is compressed in a way that was not asked for")
     if getattr(response.raw, "_original_response", None) is None:
         return None  # iter_content() has unpacked it
     return zlib.decompressobj(zlib.MAX_WBITS | 32)  # 32: gzip or zlib, whichever it is

@@ -10,7 +10,7 @@ import traceback
 from typing import Any, Callable
 
 import pytest
-from raw_http import FILE, KEY, RawHttp, closing, reply
+from raw_http import FILE, KEY, RawHttp, chunked, closing, reply
 
 from soniox_sync import (
     AuthenticationError,
@@ -24,6 +24,7 @@ from soniox_sync import (
     SonioxHttpError,
     is_retriable,
 )
+from soniox_sync.rest.place import Place
 from soniox_sync.sandbox import Sandbox
 
 Serve = Callable[..., RawHttp]
@@ -114,6 +115,8 @@ def test_validation_errors_are_kept_and_told(serve: Serve) -> None:
         b'"text"',
         b"\xff\xfe\x00",
         b"[" * 30_000,
+        b'{"message":' * 900 + b"1" + b"}" * 900,
+        b'{"validation_errors":[' * 2_900 + b"]}" * 2_900,
         json.dumps(
             {
                 "status_code": "x",
@@ -128,7 +131,7 @@ def test_validation_errors_are_kept_and_told(serve: Serve) -> None:
         b"x" * 200_000,
         b'{"message": "' + b"y" * 200_000 + b'"}',
     ],
-    ids=range(12),
+    ids=range(14),
 )
 def test_malformed_bodies_give_the_class_of_the_status(serve: Serve, body: bytes) -> None:
     """HTML, nothing, half of an object, wrong types: status, method, URL and id are right."""
@@ -240,8 +243,21 @@ ECHO = (
         reply(b"", "302 Found", {"Location": f"https://{KEY.replace('/', '')}.example/{KEY}"}),
         closing(b""),
         closing(f"HTTP/1.1 200 {KEY}\r\nContent-Length: 9\r\n\r\n{{".encode()),
+        closing(f"HTTP/1.1 {KEY} OK\r\n\r\n".encode()),
+        closing(f"HTTP/1.1 {KEY}\r\n\r\n".encode()),
+        closing(f"HTTP/{KEY} 200 OK\r\n\r\n".encode()),
+        closing(f"{KEY}\r\n\r\n".encode()),
+        reply(b"", f"400 {KEY}"),
+        reply(b"{}", f"500 {KEY}", {f"X-{KEY}": "1"}),
+        reply(b"{}", "429 Slow", {"Retry-After": KEY, "Content-Encoding": KEY}),
+        reply(FILE, headers={"Content-Encoding": KEY}),
+        closing(f"HTTP/1.1 200 OK\r\nContent-Length: {KEY}\r\n\r\n{{".encode()),
+        closing(f"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n{KEY}\r\nX: y\r\n\r\n{{".encode()),
+        closing(chunked(FILE, end=f"{KEY}\r\n\r\n".encode())),
+        closing(chunked(FILE, end=f"5;{KEY}\r\n{KEY}\r\n".encode())),
+        closing(chunked(FILE, end=f"0\r\nX: {KEY}\r\n".encode())),
     ],
-    ids=range(7),
+    ids=range(20),
 )
 def test_a_key_that_is_echoed_is_hidden(
     serve: Serve, act: Any, caplog: pytest.LogCaptureFixture
@@ -251,14 +267,65 @@ def test_a_key_that_is_echoed_is_hidden(
     error = failure(serve, act)
     facts = [str(error), repr(error), repr(vars(error)), caplog.text]
     facts += traceback.format_exception(type(error), error, error.__traceback__)
-    chain: Any = error
-    while chain is not None:
-        facts.append(repr(chain) + repr(vars(chain)))
-        request = getattr(chain, "request", None)
-        assert request is None, "the request holds the key"
-        chain = chain.__cause__ or chain.__context__
-    assert KEY not in "".join(facts)
-    assert "sk-test%2F" not in "".join(facts)
+    chain: list[Any] = [error]
+    for link in chain:
+        facts.append(f"{link} {link!r} {link.args} {vars(link)}")
+        assert getattr(link, "request", None) is None, "the request holds the key"
+        chain += [each for each in (link.__cause__, link.__context__) if each is not None]
+    for each in facts:
+        assert KEY.lower() not in each.lower() and "sk-test%2f" not in each.lower()
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        f"0\r\nX-Tts-Error-Code: 500\r\nX-Tts-Error-Message: no {KEY}\r\n\r\n",
+        f"0\r\nX-Tts-Error-Code: {KEY}\r\n\r\n",
+        f"0\r\nX-Tts-Error-Code: 500\r\nX-{KEY}: {KEY}\r\n\r\n",
+        f"{KEY}\r\n",
+    ],
+)
+def test_a_key_in_trailers_is_hidden(serve: Serve, end: str) -> None:
+    """What comes after the audio shows the key no more than what comes before it."""
+    server = serve(closing(chunked(b"audio", end=end.encode(), head=f"X-Request-Id: {KEY}\r\n")))
+    with server.client() as client, client.tts.generate_stream(text="x", voice="A") as body:
+        with pytest.raises(SonioxHttpError) as caught:
+            list(body)
+        assert KEY not in f"{body.request_id} {body!r}"
+    error = caught.value
+    shown = traceback.format_exception(type(error), error, error.__traceback__)
+    assert KEY not in "".join([*shown, repr(error), repr(vars(error))])
+
+
+def test_causes_that_cannot_be_cleaned_are_cut_off() -> None:
+    """An exception that computes its words anew, and shows the key in them, goes."""
+
+    class Stubborn(Exception):
+        def __str__(self) -> str:
+            return f"no {KEY}"
+
+    place = Place("GET", "http://x/y", KEY)
+    clean, dirty, below = ValueError("clean"), Stubborn(), OSError(5, f"io {KEY}", KEY)
+    clean.__cause__, clean.__context__, dirty.__cause__ = dirty, below, KeyError("k")
+    assert place.hide_in_chain(clean) is clean
+    assert clean.__cause__ is None and KEY not in repr(clean.__context__)
+    assert KEY not in str(clean.__context__)
+    stand_in = place.hide_in_chain(dirty)
+    assert type(stand_in) is ConnectionError and str(stand_in) == "Stubborn: no [key]"
+
+
+def test_causes_in_a_circle_come_to_an_end() -> None:
+    """A chain that leads back to itself is walked once."""
+    one, two = ValueError(KEY), ValueError(KEY)
+    one.__context__, two.__context__ = two, one
+    for error in (one, two):
+        assert KEY not in repr(Place("GET", "http://x/y", KEY).hide_in_chain(error))
+
+
+def test_the_cause_of_a_lost_line_stays_known(serve: Serve) -> None:
+    """Hiding the key keeps what a reader of the log needs: the library's own exception."""
+    error = failure(serve, closing(f"HTTP/1.1 {KEY} OK\r\n\r\n".encode()))
+    assert type(error.__cause__).__name__ == "BadStatusLine" and "[key]" in str(error.__cause__)
 
 
 def test_a_url_in_an_error_has_no_query(serve: Serve) -> None:

@@ -82,6 +82,67 @@ def test_max_retries_bounds_the_attempts(serve: Serve, most: int, sent: int) -> 
     assert caught.value.status_code == 503 and len(server.requests) == sent
 
 
+@pytest.mark.parametrize("status", ["408 Late", "429 Slow", "500 Oops", "503 Busy"])
+def test_a_line_that_carried_such_an_answer_is_not_used_again(serve: Serve, status: str) -> None:
+    """A server that is going down closes after its answer: what comes next has a line of its own.
+
+    A POST, too, which could not be repeated after it was lost.
+    """
+    server = serve(reply(b"{}", status), reply(FILE), reply(b"{}", status), reply(FILE))
+    with server.client() as client:
+        client.files.get("f1")
+        with pytest.raises(SonioxHttpError):
+            client.files.upload(b"abc")
+        client.files.upload(b"abc")
+    assert [each.method for each in server.requests] == ["GET", "GET", "POST", "POST"]
+    assert server.connections == 3  # the second and the third call share one
+
+
+def test_a_line_survives_an_ordinary_refusal(serve: Serve) -> None:
+    """A 404 costs no new connection."""
+    server = serve(MISSING, reply(FILE))
+    with server.client() as client:
+        assert client.files.get_or_none("f1") is None
+        client.files.get("f1")
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize("lost", [reset, closing(b""), closing(b"nonsense\r\n\r\n")])
+def test_an_answer_says_more_than_a_line_lost_after_it(serve: Serve, lost: Any) -> None:
+    """When the last repetition loses the line, the refusal before it is what the caller gets."""
+    server = serve(reply(b"{}", "429 Slow", {"Retry-After": "0"}), lost)
+    with server.client(max_retries=1) as client, pytest.raises(RateLimitError) as caught:
+        client.files.get("f1")
+    assert caught.value.retry_after_sec == 0 and len(server.requests) == 2
+    after = caught.value.__context__
+    assert isinstance(after, SonioxHttpError) and after.code == "network_error"
+
+
+def test_the_last_answer_is_the_one_that_counts(serve: Serve) -> None:
+    """Of several answers the last is raised, and a later one of another kind replaces them."""
+    server = serve(BUSY, reply(b"{}", "429 Slow"), reset)
+    with server.client() as client, pytest.raises(RateLimitError):
+        client.files.get("f1")
+    server = serve(BUSY, MISSING)
+    with server.client() as client, pytest.raises(NotFoundError):
+        client.files.get("f1")
+
+
+def test_a_cancel_or_a_timeout_is_told_whatever_was_answered_before(serve: Serve) -> None:
+    """What the caller asked for, an end or a limit, is not hidden behind an earlier refusal."""
+    token = CancelToken()
+
+    def hang(peer: Peer) -> None:
+        token.cancel()
+        peer.wait_closed()
+
+    with serve(BUSY, hang).client() as client, pytest.raises(AbortError):
+        client.stt.wait("j1", cancel=token)
+    server = serve(BUSY, lambda peer: peer.wait_closed() and None)
+    with server.client(timeout_sec=0.5) as client, pytest.raises(HttpTimeoutError):
+        client.files.get("f1")
+
+
 @pytest.mark.parametrize("act", [reset, BUSY, reply(b"{}", "429 Slow"), closing(b"")])
 def test_post_is_never_repeated_once_it_was_sent(serve: Serve, act: Any) -> None:
     """A POST whose fate is unknown is not sent twice: no second job, file, voice or key."""
@@ -273,12 +334,13 @@ def test_a_session_of_the_callers_is_used_and_left_open(serve: Serve) -> None:
     assert "authorization" not in server.requests[1].headers
 
 
-def test_a_session_of_the_callers_can_be_woken(serve: Serve) -> None:
-    """A cancel wakes a body that comes over somebody else's session."""
+@pytest.mark.parametrize("head", ["", "Connection: close\r\n"])
+def test_a_session_of_the_callers_can_be_woken(serve: Serve, head: str) -> None:
+    """A cancel wakes a body that comes over somebody else's session, kept or to be closed."""
     token = CancelToken()
 
     def act(peer: Peer) -> None:
-        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nxx")
+        peer.send(f"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n{head}\r\nxx".encode())
         threading.Thread(target=token.cancel).start()
         peer.wait_closed()
 

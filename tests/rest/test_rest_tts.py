@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
+import textwrap
 import threading
 import wave
 from pathlib import Path
@@ -21,6 +24,7 @@ from soniox_sync import (
     ServerError,
     SonioxClient,
     SonioxHttpError,
+    StateError,
 )
 from soniox_sync.rest import HttpTimeoutError
 from soniox_sync.sandbox import Sandbox
@@ -291,6 +295,206 @@ def test_leaving_a_stream_early_gives_the_line_up(serve: Serve) -> None:
         assert list(body) == []
         assert client.tts.generate(**SAY) == b"next"
     assert server.connections == 2
+
+
+def stalled(peer: Peer) -> None:
+    """Send some audio, then nothing; tell when the client is gone."""
+    peer.send(HEAD + b"5\r\naudio\r\n")
+    if peer.wait_closed():
+        peer.server.release.set()
+
+
+@pytest.mark.parametrize("head", ["", "Connection: close\r\n"])
+def test_closing_a_stream_wakes_its_reader(serve: Serve, head: str) -> None:
+    """`close()` in another thread ends a wait for audio with `AbortError`, and raises nothing."""
+
+    def act(peer: Peer) -> None:
+        peer.send(HEAD[:-2] + head.encode() + b"\r\n5\r\naudio\r\n")
+        helper.start()
+        if peer.wait_closed():
+            peer.server.release.set()
+
+    failed: list[BaseException] = []
+
+    def end() -> None:
+        try:
+            body.close()
+            body.close()
+        except BaseException as error:  # noqa: BLE001 - told below
+            failed.append(error)
+
+    ready = threading.Event()
+    helper = threading.Thread(target=lambda: ready.wait(PATIENCE) and end())
+    server = serve(act, chunked(b"next"))
+    with server.client() as client:
+        body = client.tts.generate_stream(**SAY)
+        assert next(body) == b"audio"
+        ready.set()
+        with pytest.raises(AbortError, match="closed") as caught:
+            next(body)
+        helper.join(PATIENCE)
+        assert not failed and isinstance(caught.value, SonioxHttpError)
+        assert list(body) == []
+        assert server.release.wait(PATIENCE)
+        assert client.tts.generate(**SAY) == b"next"
+
+
+def test_a_stream_closed_between_two_pieces_does_not_look_whole(serve: Serve) -> None:
+    """A reader that did not wait while another thread closed learns of it with its next step."""
+    server = serve(stalled)
+    with server.client() as client:
+        body = client.tts.generate_stream(**SAY)
+        assert next(body) == b"audio"
+        helper = threading.Thread(target=body.close)
+        helper.start()
+        helper.join()
+        assert server.release.wait(PATIENCE)
+        with pytest.raises(AbortError, match="closed"):
+            next(body)
+
+
+def test_a_stream_may_be_closed_in_its_own_loop(serve: Serve) -> None:
+    """`close()` inside the loop ends it: who closes knows that there was more."""
+    server = serve(stalled)
+    got = b""
+    with server.client() as client:
+        body = client.tts.generate_stream(**SAY)
+        for piece in body:
+            got += piece
+            body.close()
+        assert server.release.wait(PATIENCE)
+    assert got == b"audio"
+
+
+def test_closing_a_stream_that_is_over_changes_nothing(serve: Serve) -> None:
+    """After its end a stream has given its line back; to close it, here or there, is harmless."""
+    server = serve(chunked(b"audio"))
+    with server.client() as client:
+        body = client.tts.generate_stream(**SAY)
+        assert list(body) == [b"audio"]
+        for close in (body.close, client.close):
+            helper = threading.Thread(target=close)
+            helper.start()
+            helper.join()
+        assert list(body) == []
+
+
+def test_many_may_close_at_once(serve: Serve) -> None:
+    """Closing from many threads at the same moment gives the line up once."""
+    server = serve(stalled, chunked(b"next"))
+    failed: list[BaseException] = []
+
+    def end() -> None:
+        gate.wait()
+        try:
+            body.close()
+        except BaseException as error:  # noqa: BLE001 - told below
+            failed.append(error)
+
+    gate = threading.Barrier(8)
+    with server.client() as client:
+        body = client.tts.generate_stream(**SAY)
+        next(body)
+        threads = [threading.Thread(target=end) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        with pytest.raises(AbortError, match="closed"):
+            next(body)
+        for thread in threads:
+            thread.join(PATIENCE)
+        assert not failed and client.tts.generate(**SAY) == b"next"
+
+
+def test_a_stream_has_one_reader(serve: Serve) -> None:
+    """A second reader is told so, and the first one's speech goes on."""
+    refused: list[BaseException] = []
+
+    def act(peer: Peer) -> None:
+        peer.send(HEAD + b"5\r\naudio\r\n")
+        peer.server.release.wait(PATIENCE)
+        peer.send(b"4\r\nmore\r\n0\r\n\r\n")
+
+    def intrude() -> None:
+        # the first reader may not have begun to wait: then this one waits, and that one is refused
+        try:
+            got.append(next(body))
+        except StateError as error:
+            refused.append(error)
+            server.release.set()
+
+    got: list[bytes] = []
+    server = serve(act)
+    with server.client() as client:
+        body = client.tts.generate_stream(**SAY)
+        assert next(body) == b"audio"
+        helpers = [threading.Thread(target=intrude) for _ in range(2)]
+        for helper in helpers:
+            helper.start()
+        for helper in helpers:
+            helper.join(PATIENCE)
+        assert got == [b"more"] and len(refused) == 1
+        assert list(body) == []
+
+
+def test_a_stream_that_is_dropped_closes_itself(serve: Serve) -> None:
+    """A loop over a stream nobody else holds gives the line up when it is left."""
+    server = serve(stalled)
+    with server.client() as client:
+        for piece in client.tts.generate_stream(**SAY):
+            assert piece == b"audio"
+            break
+        assert server.release.wait(PATIENCE)
+
+
+def test_leaving_early_leaves_nothing_open(serve: Serve) -> None:
+    """Whoever stops early, the reader, the file or the upload, leaves no socket to the collector.
+
+    A process of its own shows it, with the interpreter's warnings on.
+    """
+    script = """
+        import gc, io, sys, warnings
+        warnings.simplefilter("error", ResourceWarning)
+        unraised = []
+        sys.unraisablehook = lambda found: unraised.append(repr(found.exc_value))
+        from soniox_sync import SonioxClient, SonioxHttpError
+
+        class Full(io.RawIOBase):
+            def write(self, data):
+                raise OSError("the disk is full")
+
+        def refuse(sent, total):
+            raise OSError("enough")
+
+        def stop(call):
+            try:
+                call()
+            except (OSError, SonioxHttpError):
+                return
+            raise SystemExit("nothing was raised")
+
+        def leave(body):
+            for piece in body:
+                break
+
+        url, say = sys.argv[1], {"text": "x", "voice": "Adrian"}
+        with SonioxClient("key-of-a-test", api_url=url + "/v1", tts_api_url=url) as client:
+            leave(client.tts.generate_stream(**say))
+            with client.tts.generate_stream(**say) as body:
+                leave(body)
+            body = client.tts.generate_stream(**say)
+            body.close()
+            client.tts.generate_stream(**say)
+            stop(lambda: client.tts.generate_to_file(Full(), **say))
+            stop(lambda: client.files.upload(b"x" * 1_000_000, on_progress=refuse))
+            del body
+            gc.collect()
+        gc.collect()
+        assert not unraised, unraised
+    """
+    server = serve(stalled)
+    command = [sys.executable, "-X", "dev", "-c", textwrap.dedent(script), server.url]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and "ResourceWarning" not in done.stderr, done.stderr
 
 
 def test_a_file_holds_a_wav_of_the_right_length(client: SonioxClient, tmp_path: Path) -> None:

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import hmac
+import http.client
+import io
+import threading
+import urllib.request
+from collections import UserDict
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
@@ -13,6 +19,7 @@ from soniox_sync import (
     SonioxHttpError,
     WebhookSignatureError,
 )
+from soniox_sync.errors import InputTypeError
 from soniox_sync.rest.webhooks import DEFAULT_HEADER, MissingWebhookSecretError, WebhooksApi
 
 BODY = b'{"id": "8f0c", "status": "completed", "new": 1}'
@@ -77,6 +84,114 @@ def test_anything_else_is_refused(webhooks: WebhooksApi, headers: Any) -> None:
         with pytest.raises(WebhookSignatureError) as caught:
             call(headers)  # type: ignore[no-untyped-call]
         assert SECRET not in str(caught.value) and "wrong" not in str(caught.value)
+
+
+class Bag:
+    """Has `items()`, and is no mapping of any kind."""
+
+    def __init__(self, *pairs: tuple[Any, Any]) -> None:
+        self._pairs = pairs
+
+    def items(self) -> Any:
+        """Give the pairs."""
+        return iter(self._pairs)
+
+
+def received(*lines: str) -> http.client.HTTPMessage:
+    """Read headers as the servers of the standard library do."""
+    text = "".join(f"{line}\r\n" for line in lines)
+    return http.client.parse_headers(io.BytesIO(f"{text}\r\n".encode("latin-1")))
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        received("Host: x", "x-soniox-webhook-secret: plain", "Content-Type: a/b"),
+        Bag(("Host", "x"), ("X-Soniox-Webhook-Secret", b"plain")),
+        UserDict({"X-Soniox-Webhook-Secret": "plain"}),
+        iter([("X-Soniox-Webhook-Secret", "plain")]),
+        {"X-Soniox-Webhook-Secret": ("plain",), "X-Empty": None, "X-Number": 5, 7: "x", None: 1},
+        {"X-Soniox-Webhook-Secret": [None, "plain"]},
+        {"REQUEST_METHOD": "POST", "HTTP_X_SONIOX_WEBHOOK_SECRET": "plain", "wsgi.version": (1, 0)},
+    ],
+    ids=["stdlib", "items", "userdict", "iterator", "odd-others", "none-in-list", "environ"],
+)
+def test_headers_come_in_every_shape(unset: WebhooksApi, headers: Any) -> None:
+    """Whatever has `items()`, or pairs, will do, a WSGI environ too; other headers do not count."""
+    unset.verify(headers, secret="plain")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        received("X-Soniox-Webhook-Secret: plain", "x-soniox-webhook-secret: plain"),
+        Bag(("X-Soniox-Webhook-Secret", "plain"), ("X-SONIOX-WEBHOOK-SECRET", "wrong")),
+        received("Host: x"),
+        {"X-Soniox-Webhook-Secret": None},
+        {"X-Soniox-Webhook-Secret": [None]},
+        {"X-Soniox-Webhook-Secret": 5},
+        {"X-Soniox-Webhook-Secret": {"plain": "plain"}},
+        {"X-Soniox-Webhook-Secret": ["plain", 5]},
+        {"X-Soniox-Webhook-Secret": True},
+        {"HTTP_X_SONIOX_WEBHOOK_SECRET": "wrong"},
+        {5: "plain", None: "plain", ("a",): "plain"},
+        [],
+    ],
+    ids=range(12),
+)
+def test_odd_values_are_refused(unset: WebhooksApi, headers: Any) -> None:
+    """A header that is doubled, `None` or no text is no proof, and never another exception."""
+    with pytest.raises(WebhookSignatureError):
+        unset.unwrap(BODY, headers, secret="plain")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [None, 5, "abc", b"abc", "", [("a",)], [("a", "b", "c")], [1, 2], object(), dict, True],
+)
+def test_headers_that_are_none_are_a_mistake_of_the_callers(
+    webhooks: WebhooksApi, headers: Any
+) -> None:
+    """What holds no headers at all is told as such, as an error of ours."""
+    for call in (webhooks.verify, lambda given: webhooks.unwrap(BODY, given)):
+        with pytest.raises(InputTypeError, match="headers must be"):
+            call(headers)  # type: ignore[no-untyped-call]
+
+
+def test_a_header_name_must_be_text(webhooks: WebhooksApi) -> None:
+    """`header=` of another type is refused."""
+    with pytest.raises(InputTypeError, match="header must be"):
+        webhooks.verify({}, header=5)  # type: ignore[arg-type]
+    with pytest.raises(InputTypeError, match="header must be"):
+        webhooks.fields("https://x/y", header=5)  # type: ignore[arg-type]
+
+
+def test_a_receiver_of_the_standard_library_works(webhooks: WebhooksApi) -> None:
+    """A webhook that comes to an `http.server` is read from its own headers."""
+    got: list[Any] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            """Take the call."""
+            try:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                got.append(webhooks.unwrap(body, self.headers, secret="plain"))
+            except Exception as error:  # noqa: BLE001 - told below
+                got.append(error)
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *args: Any) -> None:
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        helper = threading.Thread(target=server.handle_request)
+        helper.start()
+        url = f"http://127.0.0.1:{server.server_port}/hook"
+        request = urllib.request.Request(url, BODY, {"x-soniox-webhook-secret": "plain"})
+        urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=20)
+        helper.join()
+    assert getattr(got[0], "id", got[0]) == "8f0c"
 
 
 def test_the_comparison_takes_constant_time(
