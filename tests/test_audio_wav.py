@@ -258,6 +258,22 @@ def test_written_file_opens_in_the_standard_library(tmp_path):
     assert path.stat().st_size == 44 + 1001 + 1  # padded
 
 
+def test_a_file_object_with_nothing_but_write_is_enough():
+    """What has `write()` and no more takes a WAV as it comes."""
+
+    class Sink:
+        def __init__(self):
+            self.data = b""
+
+        def write(self, data):
+            self.data += data
+
+    sink = Sink()
+    wav = wav_header(sample_rate=8000) + bytes(100)
+    assert save_audio([wav[:50], wav[50:]], sink, "wav") == len(wav)
+    assert sink.data == wav
+
+
 def test_length_is_right_after_an_exception(tmp_path):
     """A writer left by an exception leaves a file whose length is what was written."""
     path = tmp_path / "a.wav"

@@ -108,7 +108,7 @@ class WavSaver:
             del self._head[self.header.data_offset :]
 
     def _correct(self) -> None:
-        self._file.flush()  # a full disk shows here, not as a seek that fails
+        _flush(self._file)  # a full disk shows here, not as a seek that fails
         if self._start is None or self.header is None or self._head[:4] != b"RIFF":
             return
         length = self._written - self.header.data_offset
@@ -122,7 +122,7 @@ class WavSaver:
         self._patch(self.header.data_offset - 4, data)
         self._patch_fact(length)
         self._file.seek(end)
-        self._file.flush()
+        _flush(self._file)
 
     def _can_go_back(self) -> bool:
         """Try it: a compressing file says it can seek and then refuses to go backwards."""
@@ -215,6 +215,12 @@ def _write_all(file: BinaryIO, data: bytes) -> None:
         if count is None:
             return
         data = data[count:]
+
+
+def _flush(file: BinaryIO) -> None:
+    flush = getattr(file, "flush", None)  # home-made files may have nothing but write()
+    if flush is not None:
+        flush()
 
 
 def _opened_for_writing(target: Target) -> BinaryIO:
