@@ -48,7 +48,8 @@ class SentenceBuffer:
         for found in _SENTENCE.finditer(self._text):
             if not _ABBREVIATION.search(self._text, 0, found.end()):
                 return found.end()
-        return self._text.rfind(" ") if len(self._text) > _LONG else 0
+        # a long text without any space is one word, and waits for more
+        return max(0, self._text.rfind(" ")) if len(self._text) > _LONG else 0
 
 
 @dataclass(frozen=True)

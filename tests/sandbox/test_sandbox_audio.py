@@ -217,6 +217,7 @@ def test_f32_is_the_same_wave() -> None:
         (["Hello world."], [], ["Hello world."]),
         (["Pi is 3.", "14 or so"], [], ["Pi is 3.14 or so"]),
         (["A! B? C"], ["A!", " B?"], [" C"]),
+        (["x" * 2500], [], ["x" * 2500]),
         (["one\ntwo"], ["one"], ["\ntwo"]),
         (["Ask Dr. J. Smith. Or"], ["Ask Dr. J. Smith."], [" Or"]),
         (["你好。再见"], ["你好。"], ["再见"]),
