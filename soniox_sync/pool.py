@@ -329,7 +329,7 @@ class TtsPool:
             while sum(place.is_worth_waiting() for place in self._places):  # all are asked
                 if deadline.passed:
                     return
-                # in slices: a writer's silence is noticed, and Windows sees Ctrl-C between them
+                # in slices: a writer's silence is noticed, and not every Ctrl-C ends a wait
                 self._idle.wait(deadline.at_most(0.2))
 
     def _check_open(self) -> None:

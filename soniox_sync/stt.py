@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterable
-from typing import Callable, Optional, Protocol, Union
+from typing import Callable, Optional, Protocol
 
 from .cancel import CancelToken
 from .clock import Clock, IdleTimer, process_clock
@@ -30,7 +30,7 @@ from .protocol.states import STT, SttSessionState, SttStep, step
 from .protocol.stt import SttReceiver
 from .protocol.tokens import Result, SttEvent
 from .stt_outlet import SttOutlet
-from .stt_sending import SendHandle, audio_frames, send_paced
+from .stt_sending import Audio, SendHandle, audio_frames, send_paced
 from .transport.connect import Target
 from .transport.deadline import Deadline, patience, wait_for
 from .transport.frames import TEXT, Message, encode_frame
@@ -38,8 +38,6 @@ from .transport.latch import Latch
 from .transport.sender import Frames
 
 _log = logging.getLogger("soniox_sync")
-
-Audio = Union[bytes, bytearray, memoryview]
 
 # the server closes by itself right after `finished` or an error frame
 _CLOSE_AFTER_END_SEC = 2.0

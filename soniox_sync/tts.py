@@ -146,9 +146,6 @@ class TtsConnection:
                 line.connection.close()
             raise _closed()
 
-    def _was_closed(self) -> bool:
-        return self._closed
-
     @property
     def is_connected(self) -> bool:
         """Tell whether the line stands now."""

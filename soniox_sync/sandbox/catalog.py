@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, NamedTuple, Optional
 
 from .problems import Problem
@@ -74,13 +73,6 @@ TTS_FORMATS: dict[str, TtsFormat] = {
     ),
     "aac": TtsFormat((16000, 24000, 44100, 48000), 24000, _BITRATES, "audio/aac"),
 }
-
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-
-
-def is_cloned_voice(voice: str) -> bool:
-    """Tell whether a voice is named by the UUID of a clone."""
-    return _UUID.fullmatch(voice) is not None
 
 
 def find_model(name: str, models: dict[str, str]) -> str:

@@ -154,11 +154,6 @@ class Engine:
             self._voice.close()  # also ends a connect or a send that the pump hangs in
             self._thread.join(wait_sec)
 
-    @property
-    def is_running(self) -> bool:
-        """Tell whether the pump still works."""
-        return self._thread.is_alive()
-
     def _post(self, what: Callable[[], None]) -> None:
         self._inbox.put(what)
 
