@@ -1,4 +1,4 @@
-"""Let five voices speak at once over one connection, each into its own file.
+"""Speak with five voices at once over one connection, each into its own file.
 
 python examples/five_voices.py --sandbox
 """
@@ -23,7 +23,7 @@ LINES = {
 
 
 def save(stream: TtsStream, path: Path) -> None:
-    """Write one voice as its audio arrives; a slow disk holds up no other voice."""
+    """Write one voice as its audio arrives; a slow disk delays no other voice."""
     stream.save(path)
     metrics = stream.metrics
     first = metrics.time_to_first_audio_sec
@@ -31,16 +31,16 @@ def save(stream: TtsStream, path: Path) -> None:
 
 
 def main() -> None:
-    """Read the command line and let them speak."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--dir", type=Path, default=Path(), help="where to write the five files")
-    parser.add_argument("--sandbox", action="store_true", help="use a local sandbox, without a key")
+    """Parse the command line and speak all lines."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--dir", type=Path, default=Path(), help="directory for the five files")
+    parser.add_argument("--sandbox", action="store_true", help="use a local sandbox; needs no key")
     args = parser.parse_args()
 
     with Sandbox() if args.sandbox else nullcontext() as sandbox:
         client = sandbox.client() if sandbox else SonioxClient()  # reads SONIOX_API_KEY
         with client.realtime.tts.multi_stream() as connection:
-            writers = []
+            writers: list[threading.Thread] = []
             for voice, (language, line) in LINES.items():
                 stream = connection.stream(voice=voice, language=language, audio_format="wav")
                 stream.send_text(line, end=True)

@@ -1,4 +1,4 @@
-"""Speak and transcribe many texts at once in one gevent worker: a greenlet each, no thread.
+"""Speak and transcribe many texts at once in one gevent worker, each on its own greenlet.
 
 python gevent_worker.py --sandbox
 """
@@ -25,22 +25,19 @@ ORDERS = [
 
 
 def speak_and_hear(client: SonioxClient, text: str) -> str:
-    """Do one job; every wait in it lets the other greenlets run."""
+    """Run one job; every wait in it lets the other greenlets run."""
     audio = client.realtime.speak(text, voice="Emma", audio_format="wav").read()
-    transcription = client.realtime.transcribe(audio, pace=2)
-    for _ in transcription:
-        pass
-    return transcription.transcript.final_text.strip()
+    return client.realtime.transcribe(audio, pace=2).read().final_text.strip()
 
 
 def main() -> None:
-    """Read the command line, do all jobs, tell what running them together saved."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--at-once", type=int, default=4, help="jobs side by side (default: 4)")
-    parser.add_argument("--sandbox", action="store_true", help="use a local sandbox, without a key")
+    """Parse the command line, run all jobs and print the time saved by running them together."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--at-once", type=int, default=4, help="concurrent jobs (default: 4)")
+    parser.add_argument("--sandbox", action="store_true", help="use a local sandbox; needs no key")
     args = parser.parse_args()
 
-    # a server of its own would not be patched: here it lives in the same process, on greenlets
+    # the sandbox runs in this process, on greenlets as well
     with Sandbox() if args.sandbox else nullcontext() as sandbox:
         client = sandbox.client() if sandbox else SonioxClient()  # reads SONIOX_API_KEY
 
@@ -52,7 +49,7 @@ def main() -> None:
         started = time.monotonic()
         seconds = Pool(args.at_once).map(job, ORDERS)
         elapsed = time.monotonic() - started
-    print(f"{len(ORDERS)} jobs of {sum(seconds):.1f} s together took {elapsed:.1f} s")
+    print(f"{len(ORDERS)} jobs of {sum(seconds):.1f} s in all took {elapsed:.1f} s")
 
 
 if __name__ == "__main__":

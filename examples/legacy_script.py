@@ -1,4 +1,4 @@
-"""Transcribe a folder of recordings the way such scripts always were: one loop, one file each.
+"""Transcribe a folder of recordings with an old-fashioned script: one plain loop.
 
 python examples/legacy_script.py --sandbox
 """
@@ -16,15 +16,14 @@ from soniox_sync.sandbox import Sandbox
 def transcribe(client: SonioxClient, path: str, language: str) -> str:
     """Return the text of one recording."""
     text = ""
-    for event in client.realtime.transcribe(path, pace=False, language_hints=[language]):
-        if event.kind == "result":
-            for token in event.result.final_tokens:
-                text += token.text
+    words = client.realtime.transcribe(path, pace=False, language_hints=[language])
+    for utterance in words.utterances():
+        text += utterance.text
     return text.strip()
 
 
 def speak_examples(client: SonioxClient, folder: str) -> None:
-    """Make two recordings to try it out with."""
+    """Create two recordings for trying the script."""
     os.makedirs(folder, exist_ok=True)
     for number, text in enumerate(["Please call me back.", "The parcel has arrived."], 1):
         path = os.path.join(folder, f"message{number}.wav")
@@ -32,11 +31,11 @@ def speak_examples(client: SonioxClient, folder: str) -> None:
 
 
 def main() -> int:
-    """Go through the folder; 0 when every file could be transcribed."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", nargs="?", default="recordings", help="with .wav files")
+    """Transcribe the folder; return 0 if every file could be transcribed."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("folder", nargs="?", default="recordings", help="folder with .wav files")
     parser.add_argument("--language", default="en")
-    parser.add_argument("--sandbox", action="store_true", help="use a local sandbox, without a key")
+    parser.add_argument("--sandbox", action="store_true", help="use a local sandbox; needs no key")
     args = parser.parse_args()
 
     pattern, failed = os.path.join(args.folder, "*.wav"), 0

@@ -21,25 +21,25 @@ ANSWER = (
 
 
 def tokens(answer: str) -> Iterator[str]:
-    """Stand in for `client.chat(..., stream=True)`: pieces of words, twenty-five a second."""
+    """Yield parts of words, 25 a second, as a language model's streaming API does."""
     for at in range(0, len(answer), 4):
         time.sleep(0.04)
         yield answer[at : at + 4]
 
 
 def main() -> None:
-    """Read the command line, and let the answer be spoken as it comes."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    """Parse the command line and speak the answer as it arrives."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("-o", "--output", default="answer.wav")
-    parser.add_argument("--play", action="store_true", help="on the loudspeaker: extra `audio`")
+    parser.add_argument("--play", action="store_true", help="play it; needs the extra `audio`")
     parser.add_argument("--voice", default="Nina")
-    parser.add_argument("--sandbox", action="store_true", help="use a local sandbox, without a key")
+    parser.add_argument("--sandbox", action="store_true", help="use a local sandbox; needs no key")
     args = parser.parse_args()
 
     with Sandbox() if args.sandbox else nullcontext() as sandbox:
         client = sandbox.client() if sandbox else SonioxClient()  # reads SONIOX_API_KEY
         started = time.monotonic()
-        # reads the tokens on a thread of its own; a sentence is spoken once it is complete
+        # the tokens are read on another thread; a sentence is spoken once it is complete
         with client.realtime.speak(tokens(ANSWER), voice=args.voice, language="en") as speech:
             if args.play:
                 from soniox_sync.audio import play

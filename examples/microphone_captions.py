@@ -1,4 +1,4 @@
-"""Show captions of the microphone while you speak; Ctrl-C ends, and prints the whole text.
+"""Show captions of the microphone while you speak; Ctrl-C ends and prints the whole text.
 
 python examples/microphone_captions.py --sandbox
 """
@@ -17,12 +17,11 @@ from soniox_sync.sandbox import Sandbox
 
 def show(transcription: Transcription) -> None:
     """Redraw the end of the text with every result; in a pipe, print each utterance as a line."""
-    transcript = transcription.transcript
-    printed = 0
+    transcript, printed = transcription.transcript, 0
     for event in transcription:
         if sys.stdout.isatty():
             width = shutil.get_terminal_size().columns - 1
-            # final words, then the guess that may still change
+            # final words, then partial text, which may still change
             print(f"\r\x1b[K{transcript.text.strip()[-width:]}", end="", flush=True)
         elif event.kind in ("endpoint", "finished"):
             line, printed = transcript.final_text[printed:].strip(), len(transcript.final_text)
@@ -30,19 +29,20 @@ def show(transcription: Transcription) -> None:
 
 
 def main() -> None:
-    """Read the command line and listen."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--device", help="part of its name, as `python -m sounddevice` lists them")
+    """Parse the command line and listen."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--device", help="part of a name that `python -m sounddevice` lists")
     parser.add_argument("--language", default="en")
-    parser.add_argument("--seconds", type=float, help="stop listening after so long")
-    parser.add_argument("--sandbox", action="store_true", help="use a local sandbox, without a key")
+    parser.add_argument("--seconds", type=float, help="stop after this many seconds")
+    parser.add_argument("--sandbox", action="store_true", help="use a local sandbox; needs no key")
     args = parser.parse_args()
 
     with Sandbox() if args.sandbox else nullcontext() as sandbox:
         client = sandbox.client() if sandbox else SonioxClient()  # reads SONIOX_API_KEY
-        options = {"language_hints": [args.language], "enable_endpoint_detection": True}
         microphone = MicrophoneSource(device=args.device)  # needs the extra `audio`
-        transcription = client.realtime.transcribe(microphone, **options)
+        transcription = client.realtime.transcribe(
+            microphone, language_hints=[args.language], enable_endpoint_detection=True
+        )
         if args.seconds:  # on a thread: stop() waits for the last words, which the loop shows
             threading.Timer(args.seconds, transcription.recording.stop).start()
         try:
@@ -55,5 +55,5 @@ def main() -> None:
 if __name__ == "__main__":
     try:
         main()
-    except SonioxError as error:  # no key, no microphone, ...: its text says what to do
+    except SonioxError as error:  # no key, no microphone, ...: the message says what to do
         sys.exit(str(error))

@@ -1,4 +1,4 @@
-"""Hold one transcription by hand: send audio on a thread, look at every message.
+"""Use one transcription session directly: send audio on a thread, and print every event.
 
 python examples/session_by_hand.py --sandbox
 """
@@ -16,7 +16,7 @@ CHUNK = RATE * 2 * 120 // 1000  # 120 ms of 16-bit samples
 
 
 def some_speech(client: SonioxClient) -> bytes:
-    """Speak what is then transcribed; your program has a microphone or a phone line instead."""
+    """Return speech to transcribe; your program gets it from a microphone or a phone call."""
     with client.realtime.tts(
         voice="Adrian", language="en", audio_format="pcm_s16le", sample_rate=RATE
     ) as stream:
@@ -25,7 +25,7 @@ def some_speech(client: SonioxClient) -> bytes:
 
 
 def show(session: SttSession) -> None:
-    """Print what comes; the loop ends after `finished`, anything else raises."""
+    """Print every event. The loop ends only after `finished`; any other end raises."""
     for event in session:
         if event.kind == "result":
             for token in event.result.final_tokens:
@@ -35,9 +35,9 @@ def show(session: SttSession) -> None:
 
 
 def main() -> None:
-    """Read the command line, send and receive."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sandbox", action="store_true", help="use a local sandbox, without a key")
+    """Parse the command line, send and receive."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--sandbox", action="store_true", help="use a local sandbox; needs no key")
     args = parser.parse_args()
 
     with Sandbox() if args.sandbox else nullcontext() as sandbox:

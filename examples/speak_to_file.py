@@ -1,4 +1,4 @@
-"""Speak a text into a WAV file, and say how fast the first sound came.
+"""Speak a text into a WAV file, and print the time to the first sound.
 
 python examples/speak_to_file.py --sandbox "Good morning." -o morning.wav
 """
@@ -13,13 +13,13 @@ from soniox_sync.sandbox import Sandbox
 
 
 def main() -> None:
-    """Read the command line and speak."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    """Parse the command line and speak."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("text", nargs="?", default="Good morning. Your tea is ready.")
     parser.add_argument("-o", "--output", default="speech.wav")
     parser.add_argument("--voice", default="Adrian")
     parser.add_argument("--language", default="en")
-    parser.add_argument("--sandbox", action="store_true", help="use a local sandbox, without a key")
+    parser.add_argument("--sandbox", action="store_true", help="use a local sandbox; needs no key")
     args = parser.parse_args()
 
     with Sandbox() if args.sandbox else nullcontext() as sandbox:
@@ -32,7 +32,7 @@ def main() -> None:
         metrics = stream.metrics
     print(f"{args.output}: {size} bytes, {metrics.audio_sec:.1f} s of speech")
     print(f"first sound after {metrics.time_to_first_audio_sec:.2f} s")
-    print(f"the last after {metrics.wall_sec:.2f} s")
+    print(f"last sound after {metrics.wall_sec:.2f} s")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Translate speech while it comes, and show what was said beside what it means.
+"""Translate speech in real time, and show the original beside its translation.
 
 python examples/translation_side_by_side.py --sandbox --to es
 """
@@ -12,28 +12,29 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Optional
 
-from soniox_sync import SonioxClient
+from soniox_sync import OneWayTranslation, SonioxClient
 from soniox_sync.sandbox import Sandbox
 from soniox_sync.transcript import Segment
 
 WIDTH = 38
 
 
-def show(*sides: Optional[Segment]) -> None:
-    """Print one stretch of speech and its translation in two columns."""
-    columns = [textwrap.wrap(side.text.strip(), WIDTH) if side else [] for side in sides]
+def show(original: Optional[Segment], translation: Optional[Segment]) -> None:
+    """Print one segment and its translation in two columns."""
+    texts = (original and original.text, translation and translation.translated_text)
+    columns = [textwrap.wrap((text or "").strip(), WIDTH) for text in texts]
     for left, right in zip_longest(*columns, fillvalue=""):
         print(f"{left:<{WIDTH}}  {right}".rstrip())
     print("-" * (2 * WIDTH + 2), flush=True)
 
 
 def main() -> None:
-    """Read the command line, translate, print pair by pair."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("file", nargs="?", type=Path, help="any audio; without one it is spoken")
-    parser.add_argument("--language", default="en", help="that is spoken (default: en)")
-    parser.add_argument("--to", default="de", help="that is wanted (default: de)")
-    parser.add_argument("--sandbox", action="store_true", help="use a local sandbox, without a key")
+    """Parse the command line, translate and print each pair."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("file", nargs="?", type=Path, help="audio file (default: spoken for you)")
+    parser.add_argument("--language", default="en", help="spoken language (default: en)")
+    parser.add_argument("--to", default="de", help="translate into (default: de)")
+    parser.add_argument("--sandbox", action="store_true", help="use a local sandbox; needs no key")
     args = parser.parse_args()
 
     with Sandbox() if args.sandbox else nullcontext() as sandbox:
@@ -41,14 +42,13 @@ def main() -> None:
         source = args.file or client.realtime.speak(
             "Good morning. How is the coffee? My dog is quick.", voice="Emma", audio_format="wav"
         )
-        translation = {"type": "one_way", "target_language": args.to}
         transcription = client.realtime.transcribe(
-            source, language_hints=[args.language], translation=translation
+            source, language_hints=[args.language], translation=OneWayTranslation(args.to)
         )
         shown = 0
         for event in transcription:
             pairs = transcription.transcript.translation_pairs()
-            # the last pair may still grow, until the end
+            # before the end, the last pair may still grow
             ready = len(pairs) if event.kind == "finished" else len(pairs) - 1
             for pair in pairs[shown:ready]:
                 show(*pair)

@@ -1,6 +1,6 @@
-"""Receive the service's webhooks: check that it is really the service, then fetch the text.
+"""Receive the service's webhooks: check that the call is genuine, then fetch the text.
 
-python webhook_receiver.py --sandbox     orders a transcription, and is called when it is done
+python webhook_receiver.py --sandbox     starts a job, whose webhook it receives
 SONIOX_API_KEY=... SONIOX_API_WEBHOOK_SECRET=... flask --app webhook_receiver run
 """
 
@@ -18,10 +18,10 @@ from soniox_sync.sandbox import Sandbox
 
 
 def create_app(client: SonioxClient | None = None) -> Flask:
-    """Make the application; what it does for a call must do no harm when the call is repeated."""
+    """Create the application; the service may repeat a call, so handling one twice must be safe."""
     app = Flask(__name__)
     app.logger.setLevel("INFO")
-    app.config["MAX_CONTENT_LENGTH"] = 10_000  # a webhook is short, whoever sends it
+    app.config["MAX_CONTENT_LENGTH"] = 10_000  # webhooks are short
     client = client or SonioxClient()  # reads SONIOX_API_KEY and SONIOX_API_WEBHOOK_SECRET
 
     @app.post("/soniox")
@@ -34,7 +34,7 @@ def create_app(client: SonioxClient | None = None) -> Flask:
                 app.logger.warning("%s: %s", event.id, client.stt.get(event.id).error_message)
         except SonioxError as error:
             app.logger.warning("refused: %s", error)
-            # after a 503 the service calls again
+            # after a 503 the service repeats the call
             return "", 401 if isinstance(error, WebhookSignatureError) else 503
         return "", 204
 
@@ -42,12 +42,12 @@ def create_app(client: SonioxClient | None = None) -> Flask:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--port", type=int, default=5000)
-    parser.add_argument("--sandbox", action="store_true", help="play the service as well")
+    parser.add_argument("--sandbox", action="store_true", help="start a job on a local sandbox")
     args = parser.parse_args()
     with Sandbox() if args.sandbox else nullcontext() as sandbox:
-        os.environ.setdefault("SONIOX_API_WEBHOOK_SECRET", "guess me" if sandbox else "")
+        os.environ.setdefault("SONIOX_API_WEBHOOK_SECRET", "not so secret" if sandbox else "")
         client = sandbox.client() if sandbox else SonioxClient()
         server = make_server("127.0.0.1", args.port, create_app(client), threaded=True)
         server.log_startup()

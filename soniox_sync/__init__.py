@@ -6,16 +6,16 @@ Begin with::
 
     client = SonioxClient()  # the key is read from SONIOX_API_KEY
 
-Importing this package opens nothing and starts nothing; each name is loaded when first used. Where
-a docstring cites `PROTOCOL 3.5`, it means section 3.5 of docs/protocol.rst, the notes on the
-service that the code relies on.
+Importing this package opens nothing and starts nothing; each name is loaded on first use. In
+docstrings `PROTOCOL 3.5` means section 3.5 of docs/protocol.rst, the notes on the service that the
+code relies on.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ._support.lazy import lazy_names
 from ._version import __version__
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         ConnectionConfig,
         Context,
         ContextEntry,
+        ConversationOptions,
         OneWayTranslation,
         ResolvedConnectionConfig,
         SttConfig,
@@ -38,6 +39,16 @@ if TYPE_CHECKING:
         resolve_api_key,
         resolve_connection_config,
     )
+    from .config.keywords import (
+        ConversationKeywords,
+        RecordingKeywords,
+        SpeechKeywords,
+        SttKeywords,
+        TtsKeywords,
+        VoiceKeywords,
+    )
+    from .conversation.states import ConversationState
+    from .conversation.turns import ConversationMetrics, Dtmf, Latency, Silence, Turn
     from .errors import (
         AbortError,
         AudioDeviceError,
@@ -68,17 +79,26 @@ if TYPE_CHECKING:
         error_from_frame,
         is_retriable,
     )
-    from .pool import TtsPool
-    from .protocol.recorder_actions import RecordingState
-    from .protocol.states import SttSessionState, TtsStreamState
+    from .protocol.states import StateChange, SttSessionState, TtsStreamState
     from .protocol.tokens import Result, SttEvent, Token
-    from .protocol.tts import AudioChunk
-    from .recording import ReconnectingEvent, Recording
-    from .rest.failures import HttpAbortError, HttpTimeoutError
-    from .rest.stt_types import JobTranscript, TranscriptionFailedError, TranscriptionJob
-    from .rest.transcription_config import TranscriptionConfig
+    from .protocol.tts import AudioChunk, Timestamps
+    from .realtime.conversation.conversation import Conversation
+    from .realtime.conversation.sinks import AudioSink
+    from .realtime.pool.pool import TtsPool
+    from .realtime.recording.events import Reconnecting
+    from .realtime.recording.recording import Recording
+    from .realtime.recording.transcription import Transcription
+    from .realtime.speech import Speech, SpeechMetrics
+    from .realtime.speech.speakable import speakable
+    from .realtime.stt.session import SttSession
+    from .realtime.tts.handle import TtsConnection, TtsStream
+    from .realtime.tts.metrics import TtsMetrics
+    from .recorder.actions import Reconnected, RecordingState, SessionRestart
+    from .rest.errors import HttpAbortError, HttpTimeoutError
+    from .rest.stt.config import TranscriptionConfig
+    from .rest.stt.types import JobTranscript, TranscriptionFailedError, TranscriptionJob
     from .rest.webhooks import WebhookEvent
-    from .slng import SlngClient
+    from .slng.client import SlngClient
     from .sources import (
         AudioSource,
         AudioSourceHandlers,
@@ -90,110 +110,7 @@ if TYPE_CHECKING:
         PermissionResult,
         PipeSource,
     )
-    from .speech import Speech, SpeechMetrics
-    from .stt import SttSession
     from .transcript import Transcript
-    from .transcription import Transcription
-    from .tts import TtsConnection
-    from .tts_metrics import TtsMetrics
-    from .tts_stream import TtsStream
-
-_WHERE = {
-    "cancel": ("CancelToken",),
-    "client": ("SonioxClient",),
-    "config": (
-        "ConfigContext",
-        "ConnectionConfig",
-        "Context",
-        "ContextEntry",
-        "OneWayTranslation",
-        "ResolvedConnectionConfig",
-        "SttConfig",
-        "SttSessionOptions",
-        "TranslationTerm",
-        "TtsConnectionOptions",
-        "TtsStreamConfig",
-        "TtsStreamInput",
-        "TwoWayTranslation",
-        "resolve_api_key",
-        "resolve_connection_config",
-    ),
-    "errors": (
-        "AbortError",
-        "AudioDeviceError",
-        "AudioPermissionError",
-        "AudioSourceError",
-        "AudioUnavailableError",
-        "AuthError",
-        "AuthenticationError",
-        "BadRequestError",
-        "BufferOverflowError",
-        "ConfigurationError",
-        "ConflictError",
-        "ConnectTimeoutError",
-        "DurationLimitError",
-        "NetworkError",
-        "NotFoundError",
-        "PermissionDeniedError",
-        "QuotaError",
-        "RateLimitError",
-        "RealtimeError",
-        "ServerError",
-        "SonioxConnectionError",
-        "SonioxError",
-        "SonioxHttpError",
-        "SonioxTimeoutError",
-        "StateError",
-        "WebhookSignatureError",
-        "error_from_frame",
-        "is_retriable",
-    ),
-    "pool": ("TtsPool",),
-    "protocol.recorder_actions": ("RecordingState",),
-    "protocol.states": (
-        "SttSessionState",
-        "TtsStreamState",
-    ),
-    "protocol.tokens": (
-        "Result",
-        "SttEvent",
-        "Token",
-    ),
-    "protocol.tts": ("AudioChunk",),
-    "recording": (
-        "ReconnectingEvent",
-        "Recording",
-    ),
-    "rest.failures": ("HttpAbortError", "HttpTimeoutError"),
-    "rest.stt_types": ("JobTranscript", "TranscriptionFailedError", "TranscriptionJob"),
-    "rest.transcription_config": ("TranscriptionConfig",),
-    "rest.webhooks": ("WebhookEvent",),
-    "sources": (
-        "AudioSource",
-        "AudioSourceHandlers",
-        "DevicePermissionResolver",
-        "FileSource",
-        "IterableSource",
-        "MicrophoneSource",
-        "PermissionResolver",
-        "PermissionResult",
-        "PipeSource",
-    ),
-    "slng": ("SlngClient",),
-    "speech": (
-        "Speech",
-        "SpeechMetrics",
-    ),
-    "stt": ("SttSession",),
-    "transcript": ("Transcript",),
-    "transcription": ("Transcription",),
-    "tts": ("TtsConnection",),
-    "tts_stream": (
-        "TtsMetrics",
-        "TtsStream",
-    ),
-}
-_MODULE_OF = {name: module for module, names in _WHERE.items() for name in names}
 
 __all__ = [
     "__version__",
@@ -201,6 +118,7 @@ __all__ = [
     "AudioChunk",
     "AudioDeviceError",
     "AudioPermissionError",
+    "AudioSink",
     "AudioSource",
     "AudioSourceError",
     "AudioSourceHandlers",
@@ -217,13 +135,20 @@ __all__ = [
     "ConnectionConfig",
     "Context",
     "ContextEntry",
+    "Conversation",
+    "ConversationKeywords",
+    "ConversationMetrics",
+    "ConversationOptions",
+    "ConversationState",
     "DevicePermissionResolver",
+    "Dtmf",
     "DurationLimitError",
     "FileSource",
     "HttpAbortError",
     "HttpTimeoutError",
     "IterableSource",
     "JobTranscript",
+    "Latency",
     "MicrophoneSource",
     "NetworkError",
     "NotFoundError",
@@ -235,12 +160,16 @@ __all__ = [
     "QuotaError",
     "RateLimitError",
     "RealtimeError",
-    "ReconnectingEvent",
+    "Reconnected",
+    "Reconnecting",
     "Recording",
+    "RecordingKeywords",
     "RecordingState",
     "ResolvedConnectionConfig",
     "Result",
     "ServerError",
+    "SessionRestart",
+    "Silence",
     "SlngClient",
     "SonioxClient",
     "SonioxConnectionError",
@@ -248,13 +177,17 @@ __all__ = [
     "SonioxHttpError",
     "SonioxTimeoutError",
     "Speech",
+    "SpeechKeywords",
     "SpeechMetrics",
+    "StateChange",
     "StateError",
     "SttConfig",
     "SttEvent",
+    "SttKeywords",
     "SttSession",
     "SttSessionOptions",
     "SttSessionState",
+    "Timestamps",
     "Token",
     "Transcript",
     "Transcription",
@@ -264,30 +197,75 @@ __all__ = [
     "TranslationTerm",
     "TtsConnection",
     "TtsConnectionOptions",
+    "TtsKeywords",
     "TtsMetrics",
     "TtsPool",
     "TtsStream",
     "TtsStreamConfig",
     "TtsStreamInput",
     "TtsStreamState",
+    "Turn",
     "TwoWayTranslation",
+    "VoiceKeywords",
     "WebhookEvent",
     "WebhookSignatureError",
     "error_from_frame",
     "is_retriable",
     "resolve_api_key",
     "resolve_connection_config",
+    "speakable",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    module = _MODULE_OF.get(name)
-    if module is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f".{module}", __name__), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_MODULE_OF])
+lazy_names(
+    globals(),
+    {
+        "cancel": "CancelToken",
+        "client": "SonioxClient",
+        "config": """
+            ConfigContext ConnectionConfig Context ContextEntry ConversationOptions
+            OneWayTranslation resolve_api_key resolve_connection_config ResolvedConnectionConfig
+            SttConfig SttSessionOptions TranslationTerm TtsConnectionOptions TtsStreamConfig
+            TtsStreamInput TwoWayTranslation
+        """,
+        "config.keywords": """
+            ConversationKeywords RecordingKeywords SpeechKeywords SttKeywords TtsKeywords
+            VoiceKeywords
+        """,
+        "conversation.states": "ConversationState",
+        "conversation.turns": "ConversationMetrics Dtmf Latency Silence Turn",
+        "errors": """
+            AbortError AudioDeviceError AudioPermissionError AudioSourceError
+            AudioUnavailableError AuthenticationError AuthError BadRequestError
+            BufferOverflowError ConfigurationError ConflictError ConnectTimeoutError
+            DurationLimitError error_from_frame is_retriable NetworkError NotFoundError
+            PermissionDeniedError QuotaError RateLimitError RealtimeError ServerError
+            SonioxConnectionError SonioxError SonioxHttpError SonioxTimeoutError StateError
+            WebhookSignatureError
+        """,
+        "protocol.states": "StateChange SttSessionState TtsStreamState",
+        "protocol.tokens": "Result SttEvent Token",
+        "protocol.tts": "AudioChunk Timestamps",
+        "realtime.conversation.conversation": "Conversation",
+        "realtime.conversation.sinks": "AudioSink",
+        "realtime.pool.pool": "TtsPool",
+        "realtime.recording.events": "Reconnecting",
+        "realtime.recording.recording": "Recording",
+        "realtime.recording.transcription": "Transcription",
+        "realtime.speech": "Speech SpeechMetrics",
+        "realtime.speech.speakable": "speakable",
+        "realtime.stt.session": "SttSession",
+        "realtime.tts.handle": "TtsConnection TtsStream",
+        "realtime.tts.metrics": "TtsMetrics",
+        "recorder.actions": "Reconnected RecordingState SessionRestart",
+        "rest.errors": "HttpAbortError HttpTimeoutError",
+        "rest.stt.config": "TranscriptionConfig",
+        "rest.stt.types": "JobTranscript TranscriptionFailedError TranscriptionJob",
+        "rest.webhooks": "WebhookEvent",
+        "slng.client": "SlngClient",
+        "sources": """
+            AudioSource AudioSourceHandlers DevicePermissionResolver FileSource IterableSource
+            MicrophoneSource PermissionResolver PermissionResult PipeSource
+        """,
+        "transcript": "Transcript",
+    },
+)

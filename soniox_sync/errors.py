@@ -1,20 +1,23 @@
 """Every exception this library raises, and how a server's error becomes one of them.
 
-`SonioxError` is the root. Below it: errors of the caller (`ConfigurationError`, `StateError`),
-ends asked for (`AbortError`), limits reached (`SonioxTimeoutError`, `BufferOverflowError`), what
-the service said over a WebSocket (`RealtimeError` and its classes), over HTTP (`SonioxHttpError`
-and its classes), and what an audio source reported (`AudioSourceError`).
+`SonioxError` is the root. Below it: mistakes of the caller (`ConfigurationError`, `StateError`),
+cancelled calls (`AbortError`), limits (`SonioxTimeoutError`, `BufferOverflowError`), failures over
+a WebSocket (`RealtimeError` and its classes) and over HTTP (`SonioxHttpError` and its classes), and
+failures of an audio source (`AudioSourceError`). `AuthError` and `RateLimitError` are for both
+transports: `except AuthError` catches a refused key wherever it shows.
 
-Names that Python has as builtins are extended, never shadowed: `SonioxConnectionError` is a
-`ConnectionError`, `SonioxTimeoutError` a `TimeoutError`, `ConfigurationError` a `ValueError`.
+Builtin exceptions are extended, never shadowed: `SonioxConnectionError` is a `ConnectionError`,
+`SonioxTimeoutError` a `TimeoutError`, `ConfigurationError` a `ValueError`.
 Source of the codes: Soniox docs api-reference/errors; PROTOCOL 2.6, 3.7, 5.10.
 """
 
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Mapping
-from typing import Any, Optional
+from datetime import datetime, timezone
+from typing import Any, Optional, TypeVar
 
 __all__ = [
     "AbortError",
@@ -30,13 +33,16 @@ __all__ = [
     "ConflictError",
     "ConnectTimeoutError",
     "DurationLimitError",
+    "HttpRateLimitError",
     "InputTypeError",
     "NetworkError",
     "NotFoundError",
     "PermissionDeniedError",
     "QuotaError",
     "RateLimitError",
+    "RealtimeAuthError",
     "RealtimeError",
+    "RealtimeRateLimitError",
     "ServerError",
     "SonioxConnectionError",
     "SonioxError",
@@ -50,9 +56,10 @@ __all__ = [
 
 
 class SonioxError(Exception):
-    """Is the root of all errors raised here; `code` is a stable slug to branch on.
+    """Base of all errors of this library; `code` is a stable slug to branch on.
 
-    `audio_ms`: how much audio `speak()` had handed out before this, `None` elsewhere.
+    `audio_ms`: milliseconds of audio that `speak()` had handed out before it failed, `None` for
+    everything else.
     """
 
     code: str = "error"
@@ -65,55 +72,51 @@ class SonioxError(Exception):
 
     @property
     def message(self) -> str:
-        """Give the text without the class name."""
+        """Message without the class name."""
         return str(self)
 
 
 class ConfigurationError(SonioxError, ValueError):
-    """Reports an option, key, URL or value that was refused before anything was sent."""
+    """Wrong option, key, URL or value, refused before anything was sent."""
 
     code = "configuration_error"
 
 
 class InputTypeError(ConfigurationError, TypeError):
-    """Reports a value of the wrong type, such as `str` where audio `bytes` are needed."""
+    """Value of the wrong type, such as `str` where audio `bytes` are needed."""
 
     code = "configuration_error"
 
 
 class StateError(SonioxError):
-    """Reports a call that the object's present state does not allow."""
+    """Call that the object's current state does not allow."""
 
     code = "state_error"
 
 
 class AbortError(SonioxError):
-    """Ends every waiting call after a `CancelToken` was cancelled."""
+    """End of a call that was cancelled, by a `CancelToken` or by closing what it waited for."""
 
     code = "aborted"
 
 
 class BufferOverflowError(SonioxError):
-    """Ends a stream whose events were not consumed before its documented bound was reached."""
+    """End of a session or stream whose events were not consumed: its buffer reached its bound."""
 
     code = "buffer_overflow"
 
 
 class SonioxTimeoutError(SonioxError, TimeoutError):
-    """Reports a deadline of the caller's that passed; the object it was asked of lives on."""
+    """Time limit of a call that passed; the object itself can still be used."""
 
     code = "timeout"
 
 
-class RealtimeError(SonioxError):
-    """Is an error of a real-time connection, stream or transcription.
+class _ServiceError(SonioxError):
+    """What the service's errors have in common, whatever the transport.
 
-    `status_code` is the HTTP-like number of the error frame (`None` when the line itself failed),
-    `error_type` the service's stable slug, `request_id` what support asks for, `more_info` a URL,
-    `raw` the frame as received. Fields an older server left out are `None`.
+    `raw` is a frame, so `None` over HTTP.
     """
-
-    code = "realtime_error"
 
     def __init__(
         self,
@@ -134,56 +137,101 @@ class RealtimeError(SonioxError):
         self.raw = raw
 
 
-class AuthError(RealtimeError):
-    """Reports a refused key (401) or a key without the right for this (403)."""
+class AuthError(_ServiceError):
+    """Key that was refused (401) or lacks the permission (403), over either transport.
+
+    What is raised is a `RealtimeAuthError`, an `AuthenticationError` (HTTP 401) or a
+    `PermissionDeniedError` (HTTP 403). `status_code`, `error_type`, `request_id` and `more_info`
+    are as in `RealtimeError`.
+    """
+
+    code = "auth_error"
+
+
+class RateLimitError(_ServiceError):
+    """Too many requests at once or a minute (429), over either transport.
+
+    What is raised is a `RealtimeRateLimitError` or an `HttpRateLimitError`. `retry_after_sec`:
+    seconds after which the server asks to retry, `None` if it did not say. The other facts are as
+    in `RealtimeError`.
+    """
+
+    code = "rate_limited"
+    retry_after_sec: Optional[float] = None
+
+
+class RealtimeError(_ServiceError):
+    """Failure of a real-time connection, stream or transcription.
+
+    `status_code`: the HTTP-like number of the error frame (`None` when the connection itself
+    failed). `error_type`: the service's stable slug. `request_id`: quote it to the service's
+    support. `more_info`: a URL. `raw`: the frame as received. Fields that an older server leaves
+    out are `None`.
+    """
+
+    code = "realtime_error"
+
+
+class RealtimeAuthError(RealtimeError, AuthError):
+    """Key that was refused (401) or lacks the permission (403), over a WebSocket."""
 
     code = "auth_error"
 
 
 class BadRequestError(RealtimeError):
-    """Reports a request the service will never accept as it is (400)."""
+    """Request that the service will not accept as it is (400)."""
 
     code = "bad_request"
 
 
 class QuotaError(RealtimeError):
-    """Reports an exhausted budget (402) or a limit of rate or concurrency (429)."""
+    """Exhausted budget (402), or a limit of rate or concurrency (429)."""
+
+    code = "quota_exceeded"
+
+
+class RealtimeRateLimitError(QuotaError, RateLimitError):
+    """Too many requests, streams or connections (429), over a WebSocket."""
 
     code = "quota_exceeded"
 
 
 class NetworkError(RealtimeError):
-    """Reports a failure in the service's domain that a new attempt may survive (408, 500, 503)."""
+    """Failure of the service after which a new attempt may succeed (408, 500, 503)."""
 
     code = "network_error"
 
 
 class DurationLimitError(RealtimeError):
-    """Reports a stream that reached its longest duration (413); a new one may go on."""
+    """Maximum duration of a stream or session reached (413); continue with a new one."""
 
     code = "duration_limit"
 
 
 class SonioxConnectionError(RealtimeError, ConnectionError):
-    """Reports a connection that could not be made, or ended before its work was complete."""
+    """Connection that could not be made, or ended before all results had come."""
 
     code = "connection_error"
 
 
 class ConnectTimeoutError(SonioxConnectionError, SonioxTimeoutError):
-    """Reports a connection that did not stand within its deadline."""
+    """Connection that was not established within its time limit."""
 
     code = "connect_timeout"
 
 
-class SonioxHttpError(SonioxError):
-    """Is a failed HTTP call. `code`: network_error, timeout, aborted, http_error, parse_error.
+class SonioxHttpError(_ServiceError):
+    """Failed HTTP call. `code`: network_error, timeout, aborted, http_error, parse_error.
 
-    `url` is without query and user info; `headers` are those of the response; `body_text` holds at
-    most 4 KB; `status_code` is `None` when no response came.
+    `url`: without query and user info. `status_code`: `None` when no response came. `headers`:
+    those of the response. `body_text`: the response's body, at most 4 KB of it. `error_type`,
+    `request_id`, `more_info`: as in `RealtimeError`. `validation_errors`: what the service says
+    about single fields. `nothing_sent`: whether no connection could be made, so that the call can
+    be repeated without harm.
     """
 
     code = "http_error"
+    nothing_sent: bool = False
 
     def __init__(
         self,
@@ -200,70 +248,71 @@ class SonioxHttpError(SonioxError):
         more_info: Optional[str] = None,
         validation_errors: Optional[list[Mapping[str, Any]]] = None,
     ) -> None:
-        super().__init__(message, code=code)
+        super().__init__(
+            message,
+            code=code,
+            status_code=status_code,
+            error_type=error_type,
+            request_id=request_id,
+            more_info=more_info,
+        )
         self.url = url
         self.method = method
-        self.status_code = status_code
         self.headers: Mapping[str, str] = headers or {}
         self.body_text = body_text
-        self.error_type = error_type
-        self.request_id = request_id
-        self.more_info = more_info
         self.validation_errors: list[Mapping[str, Any]] = validation_errors or []
 
 
-class AuthenticationError(SonioxHttpError):
-    """Reports HTTP 401: the key is missing, wrong, expired or of another region."""
+class AuthenticationError(SonioxHttpError, AuthError):
+    """HTTP 401: the key is missing, wrong, expired or of another region."""
 
 
-class PermissionDeniedError(SonioxHttpError):
-    """Reports HTTP 403: the key lacks the right for this call."""
+class PermissionDeniedError(SonioxHttpError, AuthError):
+    """HTTP 403: the key lacks the permission for this call."""
 
 
 class NotFoundError(SonioxHttpError):
-    """Reports HTTP 404."""
+    """HTTP 404: there is no such file, job, voice or model."""
 
 
 class ConflictError(SonioxHttpError):
-    """Reports HTTP 409: the resource is in a state that forbids this call."""
+    """HTTP 409: the current state of a job or voice does not allow this call."""
 
 
-class RateLimitError(SonioxHttpError):
-    """Reports HTTP 429; `retry_after_sec` is the server's wish in seconds, `None` if unsaid."""
-
-    retry_after_sec: Optional[float] = None
+class HttpRateLimitError(SonioxHttpError, RateLimitError):
+    """HTTP 429: too many requests, or a limit of the account."""
 
 
 class ServerError(SonioxHttpError):
-    """Reports HTTP 500 and above."""
+    """HTTP 500 and above: the service, or a proxy before it, failed."""
 
 
 class AudioSourceError(SonioxError):
-    """Is a failure of an audio source, not of the service."""
+    """Failure of an audio source, not of the service."""
 
     code = "audio_source_error"
 
 
 class AudioPermissionError(AudioSourceError):
-    """Reports that the system refused the microphone."""
+    """Microphone that the system does not let this program use."""
 
     code = "permission_denied"
 
 
 class AudioDeviceError(AudioSourceError):
-    """Reports that the audio device does not exist or went away."""
+    """Audio device that does not exist or was unplugged."""
 
     code = "device_not_found"
 
 
 class AudioUnavailableError(AudioSourceError):
-    """Reports that audio capture is not possible here, for instance without its library."""
+    """Audio capture that is not possible here, for instance without its library."""
 
     code = "audio_unavailable"
 
 
 class WebhookSignatureError(SonioxError):
-    """Reports a webhook whose shared secret is missing or wrong."""
+    """Webhook whose shared secret is missing or wrong."""
 
     code = "webhook_signature"
 
@@ -271,46 +320,46 @@ class WebhookSignatureError(SonioxError):
 # HTTP-like status -> class (PROTOCOL 2.6, 3.7); any other is a plain RealtimeError
 _BY_STATUS: dict[int, type[RealtimeError]] = {
     400: BadRequestError,
-    401: AuthError,
+    401: RealtimeAuthError,
     402: QuotaError,
-    403: AuthError,
+    403: RealtimeAuthError,
     408: NetworkError,
     413: DurationLimitError,
-    429: QuotaError,
+    429: RealtimeRateLimitError,
     500: NetworkError,
     503: NetworkError,
 }
 
-# what an older server leaves out can be told from the number alone
+# older servers leave the slug out; for these the number says the same
 _TYPE_BY_STATUS: dict[int, str] = {401: "unauthenticated", 408: "request_timeout"}
 
 # error_type (before status) -> what the user should do next
 _ADVICE: dict[str, str] = {
     "unauthenticated": (
-        "check that the key is whole and not expired, that it belongs to this region's project, "
-        "and that a temporary key was made for this service (usage_type) and not used up"
+        "check that the key is complete and not expired, that it belongs to a project of this "
+        "region, and that a temporary key was made for this service (usage_type) and not used up"
     ),
-    "permission_denied": "give the API key the right for this service in the console",
-    "temp_api_key_session_expired": "fetch a new temporary key and open a new connection",
+    "permission_denied": "give the API key the permission for this service in the console",
+    "temp_api_key_session_expired": "get a new temporary key and open a new connection",
     "organization_balance_exhausted": "add funds to the organization",
     "organization_monthly_budget_exhausted": "raise the organization's monthly budget",
     "project_monthly_budget_exhausted": "raise the project's monthly budget",
-    "limit_exceeded": "wait and try again with fewer requests at once, or ask for a higher limit",
-    "max_concurrent_connections_reached": "close connections that are idle",
+    "limit_exceeded": "wait, then retry with fewer requests at once, or ask for a higher limit",
+    "max_concurrent_connections_reached": "close idle connections",
     "max_concurrent_streams_reached": "wait for a stream of this connection to terminate",
-    "max_duration_reached": "open a new connection and go on there",
-    "max_audio_duration_reached": "speak long text as several streams",
-    "model_not_available": "list the models and choose one of them",
-    "service_unavailable": "open a new connection at once and repeat the request",
-    "internal_error": "try again",
+    "max_duration_reached": "open a new connection and continue there",
+    "max_audio_duration_reached": "split long text into several streams",
+    "model_not_available": "choose one of the models that client.models and client.tts_models list",
+    "service_unavailable": "open a new connection and repeat the request",
+    "internal_error": "retry",
 }
 
 
 def error_from_frame(frame: Mapping[str, Any]) -> RealtimeError:
-    """Turn an error frame of the service into the exception for it.
+    """Return the exception for an error frame of the service.
 
     Tolerates what older and hostile servers send: missing fields, numbers as strings, wrong
-    types. Never raises. The message names what to do next. Source: PROTOCOL 2.6, 3.7.
+    types. Never raises. The message says what to do next. Source: PROTOCOL 2.6, 3.7.
     """
     status = _as_int(frame.get("error_code"))
     error_type = _as_str(frame.get("error_type"))
@@ -318,7 +367,7 @@ def error_from_frame(frame: Mapping[str, Any]) -> RealtimeError:
     if error_type is None and status is not None:
         error_type = _TYPE_BY_STATUS.get(status)
     cls = _BY_STATUS.get(status, RealtimeError) if status is not None else RealtimeError
-    said = _as_str(frame.get("error_message")) or "the service reported an error without a message"
+    said = _as_str(frame.get("error_message")) or "the service sent an error without a message"
     return cls(
         _compose(said, status, error_type, request_id),
         status_code=status,
@@ -359,18 +408,27 @@ def _as_str(value: object) -> Optional[str]:
 
 # worth a new attempt on a new connection, whatever class carries them (PROTOCOL 2.6)
 _RETRIABLE_TYPES = frozenset(
-    {"request_timeout", "internal_error", "service_unavailable", "max_duration_reached"}
+    {
+        "request_timeout",
+        "internal_error",
+        "service_unavailable",
+        "max_duration_reached",
+        "limit_exceeded",
+        "max_concurrent_connections_reached",  # its number is not documented
+    }
 )
 _RETRIABLE_HTTP = frozenset({408, 429, 500, 502, 503, 504})
 
 
 def is_retriable(error: BaseException) -> bool:
-    """Tell whether a new attempt with the same input may succeed.
+    """Return whether a new attempt with the same input may succeed.
 
-    True for a lost or refused connection, 408, 500, 503, 413 `max_duration_reached`, and for HTTP
-    network errors, time-outs, 429 and 5xx. `temp_api_key_session_expired` is False here: only a
-    caller with a key callable can make it good. Unknown kinds are False.
+    True for a lost or refused connection, 408, 429 (after `retry_after_sec`, or a while), 500, 503,
+    413 `max_duration_reached`, and over HTTP for network errors, time-outs and 5xx as well. False
+    for `temp_api_key_session_expired`, after which a new key is needed, and for everything unknown.
     """
+    if isinstance(error, RateLimitError):
+        return True
     if isinstance(error, SonioxConnectionError):
         return error.status_code is None or error.status_code >= 500
     if isinstance(error, RealtimeError):
@@ -382,11 +440,42 @@ def is_retriable(error: BaseException) -> bool:
     return False
 
 
-def fresh(error: BaseException) -> BaseException:
-    """Give each caller an exception of its own, chained to the first cause.
+def retry_after(headers: Mapping[str, str]) -> Optional[float]:
+    """Return the pause that a response's `Retry-After` asks for, in seconds.
 
-    One exception raised in two threads would share its traceback. An exception that is not ours
-    (raised by the caller's own iterable, say) is handed back as it is: copying it could lose it.
+    `None` if it has none, or one that cannot be read.
+    """
+    value = next((text for name, text in headers.items() if name.lower() == "retry-after"), "")
+    value = str(value).strip()
+    if re.fullmatch(r"[0-9]{1,11}(\.[0-9]{0,9})?", value):
+        return float(value)
+    from email.utils import parsedate_to_datetime  # rarely needed, and slow to import
+
+    try:
+        at = parsedate_to_datetime(value)
+        at = at if at.tzinfo is not None else at.replace(tzinfo=timezone.utc)
+        return max(0.0, (at - datetime.now(timezone.utc)).total_seconds())
+    # what it raises for nonsense varies by version
+    except (TypeError, ValueError, IndexError, OverflowError):
+        return None
+
+
+E = TypeVar("E", bound=SonioxError)
+
+
+def advised(error: E, advice: str) -> E:
+    """Return the error with a sentence of advice after its message; class and facts stay."""
+    twin = copy.copy(error)
+    twin.args = (f"{str(error).rstrip('. ')}. {advice}",)
+    twin.__cause__ = error.__cause__
+    return twin
+
+
+def fresh(error: BaseException) -> BaseException:
+    """Return a copy of an error for one more caller, chained to the original.
+
+    One exception raised in two threads would share its traceback. An exception of another library
+    (raised by the caller's own iterable, say) is returned itself: a copy could lack parts of it.
     """
     if not isinstance(error, SonioxError):
         return error

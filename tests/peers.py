@@ -1,29 +1,26 @@
-"""The far end of the wire, in the hands of a test: raw sockets, exact bytes, a clock to turn.
+"""Building blocks for tests of the wire: a server with raw sockets, frames of exact bytes.
 
-`RawPeer` is a WebSocket server that shares no code with the library: it upgrades by hand and gives
-each connection to the test as a `RawLine`. `open_pair` puts a `Connection` on a socket pair,
-`Listener` is what a `Connection` serves, `ManualClock` turns minutes into milliseconds.
+`RawPeer` is a WebSocket server that shares no code with the library: it does the upgrade itself
+and passes each connection to the test as a `Remote`, the server's end. `open_pair` puts a
+`Connection` on a socket pair, `Listener` is a receiver for it.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import heapq
-import itertools
 import json
 import queue
 import socket
 import ssl
 import struct
 import threading
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Callable, Optional
 
-# the longest any wait of a test may last; reached only by a test that fails
-WAIT = 10.0
+from tests.waiting import WAIT
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -85,7 +82,7 @@ def fragments(opcode: int, *parts: bytes) -> bytes:
 
 @dataclass
 class Got:
-    """Is one frame as a client sent it."""
+    """One frame as a client sent it."""
 
     fin: bool
     rsv: int
@@ -95,26 +92,26 @@ class Got:
 
     @property
     def text(self) -> str:
-        """Give the payload as text."""
+        """Payload as text."""
         return self.payload.decode("utf-8")
 
     @property
     def json(self) -> Any:
-        """Give the payload as JSON."""
+        """Payload as JSON."""
         return json.loads(self.payload)
 
     @property
     def close_code(self) -> int:
-        """Give the code of a close frame."""
+        """Code of a close frame."""
         return int.from_bytes(self.payload[:2], "big")
 
 
-# -- lines ----------------------------------------------------------------------------------------
+# -- connections ----------------------------------------------------------------------------------
 
 
 @dataclass
 class Request:
-    """Is the HTTP request of an upgrade."""
+    """HTTP request of an upgrade."""
 
     raw: bytes
     path: str = ""
@@ -133,7 +130,7 @@ class Request:
         return cls(raw, parts[1] if len(parts) > 1 else "", headers)
 
     def accept(self, *extra: str) -> bytes:
-        """Build the answer that completes the upgrade; `extra` are whole header lines."""
+        """Build the reply that completes the upgrade; `extra` are whole header lines."""
         key = self.headers["sec-websocket-key"].encode("ascii")
         token = base64.b64encode(hashlib.sha1(key + _GUID).digest()).decode("ascii")
         lines = (
@@ -146,17 +143,18 @@ class Request:
         return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n"
 
 
-class LineGone(Exception):
-    """Reports that the client ended the line while the test waited for bytes."""
+class Disconnected(Exception):
+    """The client ended the connection while the test waited for bytes."""
 
 
-class RawLine:
-    """Is one accepted connection: the test sends and receives exact bytes."""
+class Remote:
+    """Server's end of one connection: the test sends and receives exact bytes."""
 
     def __init__(self, sock: socket.socket, request: Optional[Request] = None) -> None:
         self.sock = sock
         self.request = request
         self._buffer = b""
+        self._answering: Optional[threading.Thread] = None
         sock.settimeout(WAIT)
 
     def send(self, *pieces: bytes) -> None:
@@ -169,14 +167,14 @@ class RawLine:
             self.sock.sendall(data[index : index + 1])
 
     def recv_exactly(self, count: int) -> bytes:
-        """Receive `count` bytes; `LineGone` if the line ends before."""
+        """Receive `count` bytes; raise `Disconnected` if the connection ends first."""
         while len(self._buffer) < count:
             self._fill()
         taken, self._buffer = self._buffer[:count], self._buffer[count:]
         return taken
 
     def recv_until(self, mark: bytes) -> bytes:
-        """Receive up to and with `mark`."""
+        """Receive up to and including `mark`."""
         while mark not in self._buffer:
             self._fill()
         at = self._buffer.index(mark) + len(mark)
@@ -186,7 +184,7 @@ class RawLine:
     def _fill(self) -> None:
         data = self.sock.recv(65536)
         if not data:
-            raise LineGone(f"the client ended the line; unread: {self._buffer!r}")
+            raise Disconnected(f"the client ended the connection; unread: {self._buffer!r}")
         self._buffer += data
 
     def recv_frame(self) -> Got:
@@ -204,47 +202,78 @@ class RawLine:
         return Got(bool(first & 0x80), first >> 4 & 7, first & 0x0F, masked, plain)
 
     def recv_message(self) -> Got:
-        """Receive the next text or binary frame, passing over pings, pongs."""
+        """Receive the next text, binary or close frame, skipping pings and pongs."""
         while True:
             got = self.recv_frame()
             if got.opcode not in (PING, PONG):
                 return got
 
+    def await_handled(self) -> None:
+        """Wait until the client has handled everything that was sent so far.
+
+        Sends two pings: the first may be answered before the messages read together with it are
+        handled, the second is answered after.
+        """
+        for _ in range(2):
+            self.send(frame(PING, b"?"))
+            assert self.recv_frame().opcode == PONG
+
     def recv_to_end(self) -> bytes:
-        """Receive until the client ends the line, by goodbye or reset; gives what came."""
+        """Return what is received until the client closes or resets the connection."""
         try:
             while True:
                 self._fill()
-        except (LineGone, ConnectionError):
+        except (Disconnected, ConnectionError):
             taken, self._buffer = self._buffer, b""
             return taken
 
     def frames_to_end(self) -> list[Got]:
-        """Receive whole frames until the line ends; half a frame fails the test."""
+        """Receive whole frames until the connection ends; a partial frame fails the test."""
         found = []
         while True:
             try:
                 if not self._buffer:
                     self._fill()
-            except (LineGone, ConnectionError):
+            except (Disconnected, ConnectionError):
                 return found
             found.append(self.recv_frame())
 
+    def answer_close(self) -> None:
+        """Read on a thread until the client's close frame and echo it; nothing else may read.
+
+        For tests that are not about a silent peer, which a client would wait for.
+        """
+        thread = threading.Thread(target=self._answer_close, name="peer-close", daemon=True)
+        self._answering = thread
+        thread.start()
+
+    def _answer_close(self) -> None:
+        try:
+            while self.recv_frame().opcode != CLOSE:
+                pass
+            self.send(close_frame())
+        except (Disconnected, OSError):
+            pass  # the client did not say that it closes
+
     def fin(self) -> None:
-        """End our direction; the other stays open."""
+        """Shut down the sending direction; the other stays open."""
         self.sock.shutdown(socket.SHUT_WR)
 
     def reset(self) -> None:
-        """Tear the line down with a TCP reset."""
+        """Reset the TCP connection."""
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        # a TLS object's close would say goodbye first
+        # the close() of a TLS socket would send close_notify first
         socket.socket.close(self.sock)
 
     def close(self) -> None:
         """Close the descriptor. Idempotent."""
+        if self._answering is not None:
+            with suppress(OSError):  # the client closed first
+                socket.socket.shutdown(self.sock, socket.SHUT_RDWR)  # close() would not wake it
+            self._answering.join(WAIT)
         self.sock.close()
 
-    def __enter__(self) -> RawLine:
+    def __enter__(self) -> Remote:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -259,21 +288,22 @@ def _xor(body: bytes, key: bytes) -> bytes:
     return bytes(out)
 
 
-Answer = Callable[[RawLine], Optional[bytes]]
+Answer = Callable[[Remote], Optional[bytes]]
 
 
-def upgrade(line: RawLine) -> bytes:
-    """Answer every upgrade with 101."""
-    assert line.request is not None
-    return line.request.accept()
+def upgrade(remote: Remote) -> bytes:
+    """Return the 101 reply that accepts the upgrade."""
+    assert remote.request is not None
+    return remote.request.accept()
 
 
 class RawPeer:
-    """Listens on loopback, upgrades what connects, hands each line to the test.
+    """Server on loopback that upgrades clients and passes each connection to the test.
 
-    `answer` gives the bytes that reply to the upgrade request, `None` to reply nothing (the line is
-    handed over all the same). `raw=True` hands lines over without reading anything, TLS included.
-    `receive_buffer` makes the peer's window small, so that a full uplink comes soon.
+    `answer` returns the reply to the upgrade request, or `None` for no reply (the connection is
+    passed on all the same). `raw=True` passes connections on before anything is read, even the TLS
+    handshake. `answers_close=True` reads connections to their close frame and echoes that.
+    `receive_buffer` makes the receive window small, so that the client's uplink fills up soon.
     """
 
     def __init__(
@@ -282,12 +312,14 @@ class RawPeer:
         tls: Optional[ssl.SSLContext] = None,
         answer: Answer = upgrade,
         raw: bool = False,
+        answers_close: bool = False,
         host: str = "127.0.0.1",
         receive_buffer: Optional[int] = None,
     ) -> None:
         self._tls = tls
         self._answer = answer
         self._raw = raw
+        self._answers_close = answers_close
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._listener = socket.socket(family, socket.SOCK_STREAM)
         if receive_buffer is not None:
@@ -296,34 +328,34 @@ class RawPeer:
         self._listener.listen(64)
         self.host = host
         self.port: int = self._listener.getsockname()[1]
-        self._lines: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._accepted: queue.SimpleQueue[Any] = queue.SimpleQueue()
         # Guards _all and _closed. Leaf.
         self._lock = threading.Lock()
-        self._all: list[RawLine] = []
+        self._all: list[Remote] = []
         self._closed = False
         self._thread = threading.Thread(target=self._accept, name="peer-accept", daemon=True)
         self._thread.start()
 
     @property
     def url(self) -> str:
-        """Give the WebSocket URL; a certificate is for `localhost`."""
+        """WebSocket URL; a certificate is for `localhost`."""
         if self._tls is not None:
             return f"wss://localhost:{self.port}/socket"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"ws://{host}:{self.port}/socket"
 
-    def line(self, timeout: float = WAIT) -> RawLine:
-        """Give the next connection, upgraded; raises what went wrong with it."""
-        got = self._lines.get(True, timeout)
+    def accept(self, timeout: float = WAIT) -> Remote:
+        """Return the server's end of the next connection; raise the error of a failed upgrade."""
+        got = self._accepted.get(True, timeout)
         if isinstance(got, BaseException):
             raise got
-        assert isinstance(got, RawLine)
+        assert isinstance(got, Remote)
         return got
 
     @property
     def idle(self) -> bool:
-        """Tell whether nobody connected whom the test has not taken."""
-        return self._lines.empty()
+        """Whether no accepted connection waits for `accept()`."""
+        return self._accepted.empty()
 
     def _accept(self) -> None:
         while True:
@@ -331,48 +363,50 @@ class RawPeer:
                 sock, _ = self._listener.accept()
             except OSError:
                 return  # close() shut the listener
-            line = RawLine(sock)
+            remote = Remote(sock)
             with self._lock:
-                self._all.append(line)
+                self._all.append(remote)
                 if self._closed:
-                    line.close()
+                    remote.close()
                     return
             try:
-                self._greet(line)
-            except Exception as error:  # noqa: BLE001 - told to the test
-                self._lines.put(error)  # the test meets it in line()
+                self._greet(remote)
+            except Exception as error:  # noqa: BLE001 - raised in the test
+                self._accepted.put(error)  # raised by accept()
             else:
-                self._lines.put(line)
+                self._accepted.put(remote)
 
-    def _greet(self, line: RawLine) -> None:
+    def _greet(self, remote: Remote) -> None:
         if self._raw:
             return
         if self._tls is not None:
-            line.sock = self._tls.wrap_socket(line.sock, server_side=True)
-        line.request = Request.parse(line.recv_until(b"\r\n\r\n"))
-        answer = self._answer(line)
+            remote.sock = self._tls.wrap_socket(remote.sock, server_side=True)
+        remote.request = Request.parse(remote.recv_until(b"\r\n\r\n"))
+        answer = self._answer(remote)
         if answer is not None:
-            line.send(answer)
+            remote.send(answer)
+        if self._answers_close:
+            remote.answer_close()
 
     def close(self) -> None:
-        """Close the listener and every line. Idempotent."""
+        """Close the listening socket and every connection. Idempotent."""
         with self._lock:
             self._closed = True
-            lines, self._all = self._all, []
+            remotes, self._all = self._all, []
         try:
             self._listener.shutdown(socket.SHUT_RDWR)  # wakes accept()
         except OSError:
             pass  # closed before
-        for line in lines:
-            # an upgrade in progress must not keep the thread
+        for remote in remotes:
+            # an upgrade in progress must not keep the thread alive
             try:
-                socket.socket.shutdown(line.sock, socket.SHUT_RDWR)
+                socket.socket.shutdown(remote.sock, socket.SHUT_RDWR)
             except OSError:
-                pass  # the client was first
+                pass  # the client closed first
         self._thread.join(WAIT)
         self._listener.close()
-        for line in lines:
-            line.close()
+        for remote in remotes:
+            remote.close()
 
     def __enter__(self) -> RawPeer:
         return self
@@ -382,7 +416,7 @@ class RawPeer:
 
 
 class Authority:
-    """Is a throw-away certificate authority; `server` and `client` are contexts that trust it."""
+    """Throw-away certificate authority; `server` and `client` are contexts that trust it."""
 
     def __init__(self) -> None:
         import trustme
@@ -395,7 +429,7 @@ class Authority:
 
     @property
     def client(self) -> ssl.SSLContext:
-        """Give a new context that trusts this authority only."""
+        """New context that trusts this authority only."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self.ca.configure_trust(context)
         return context
@@ -405,7 +439,7 @@ class Authority:
 
 
 class Listener:
-    """Is a receiver for `Connection`: keeps what it is told, for the test to take in order."""
+    """Receiver of a `Connection` that records messages, ends and forks."""
 
     def __init__(self) -> None:
         self.messages: queue.SimpleQueue[tuple[int, bytes]] = queue.SimpleQueue()
@@ -414,164 +448,49 @@ class Listener:
         self.forks: list[BaseException] = []
         self._ended = threading.Event()
 
-    def received(self, messages: list[tuple[int, bytes]]) -> None:
+    def messages_received(self, messages: list[tuple[int, bytes]]) -> None:
         self.batches.append(messages)
         for item in messages:
             self.messages.put(item)
 
-    def ended(self, end: Any) -> None:
+    def connection_ended(self, end: Any) -> None:
         self.ends.append(end)
         self._ended.set()
 
-    def forked(self, error: BaseException) -> None:
+    def connection_forked(self, error: BaseException) -> None:
         self.forks.append(error)
 
     def take(self) -> tuple[int, bytes]:
-        """Give the next message, waiting for it."""
+        """Wait for the next message and return it."""
         return self.messages.get(True, WAIT)
 
     def end(self) -> Any:
-        """Give the one end of the line, waiting for it."""
-        assert self._ended.wait(WAIT), "the line did not end"
+        """Wait for the end of the connection and return it; only one may be reported."""
+        assert self._ended.wait(WAIT), "the connection did not end"
         assert len(self.ends) == 1, self.ends
         return self.ends[0]
 
     @property
     def payloads(self) -> list[bytes]:
-        """Give the payloads received so far."""
+        """Payloads received so far."""
         return [payload for batch in self.batches for _, payload in batch]
 
 
 @contextmanager
-def open_pair(listener: Any, **options: Any) -> Iterator[tuple[Any, RawLine]]:
-    """Give a `Connection` that stands on one end of a socket pair, and the other end."""
-    from soniox_sync.connection import Connection
+def open_pair(listener: Any, **options: Any) -> Iterator[tuple[Any, Remote]]:
+    """Provide a `Connection` on one end of a socket pair, and the other end."""
+    from soniox_sync.runtime.connection import Connection
     from soniox_sync.transport.connect import Target
 
     ours, theirs = socket.socketpair()
     connection = Connection(
         Target("ws://pair.invalid/"), listener, opener=lambda *_: ours, **options
     )
-    line = RawLine(theirs)
+    remote = Remote(theirs)
     try:
         connection.open(WAIT)
-        yield connection, line
+        yield connection, remote
     finally:
-        line.close()
+        remote.close()
         connection.close(0.0)
-        assert connection.done.wait(WAIT)
-
-
-# -- time -----------------------------------------------------------------------------------------
-
-
-class ManualTimer:
-    """Is one appointment with a `ManualClock`."""
-
-    def __init__(self, when: float, callback: Callable[[], None]) -> None:
-        self.when = when
-        self.callback: Optional[Callable[[], None]] = callback
-
-    def cancel(self) -> None:
-        """Forget the callback."""
-        self.callback = None
-
-
-class ManualClock:
-    """Has the interface of `soniox_sync.clock.Clock`; time passes in `advance()` only.
-
-    Safe from any thread; callbacks run in the thread that advances.
-    """
-
-    def __init__(self, start: float = 1000.0) -> None:
-        self._lock = threading.Lock()
-        self._now = start
-        self._order = itertools.count()
-        self._heap: list[tuple[float, int, ManualTimer]] = []
-
-    def now(self) -> float:
-        """Give the present time."""
-        return self._now
-
-    def call_at(self, when: float, callback: Callable[[], None]) -> ManualTimer:
-        """Call `callback` when the clock is advanced to `when`."""
-        timer = ManualTimer(when, callback)
-        with self._lock:
-            heapq.heappush(self._heap, (when, next(self._order), timer))
-        return timer
-
-    def call_later(self, seconds: float, callback: Callable[[], None]) -> ManualTimer:
-        """Call `callback` after `seconds`."""
-        return self.call_at(self._now + seconds, callback)
-
-    @property
-    def pending(self) -> int:
-        """Count the timers that were not cancelled."""
-        with self._lock:
-            return sum(timer.callback is not None for _, _, timer in self._heap)
-
-    def advance(self, seconds: float) -> None:
-        """Let time pass; due timers run in order, each at its own moment."""
-        end = self._now + seconds
-        while True:
-            with self._lock:
-                if not self._heap or self._heap[0][0] > end:
-                    self._now = end
-                    return
-                when, _, timer = heapq.heappop(self._heap)
-                self._now = max(self._now, when)
-                callback, timer.callback = timer.callback, None
-            if callback is not None:
-                callback()
-
-
-class Task:
-    """Runs a function on a thread; `result()` gives its value or raises its exception."""
-
-    def __init__(self, function: Callable[[], Any]) -> None:
-        self._function = function
-        self._value: Any = None
-        self._error: Optional[BaseException] = None
-        self._thread = threading.Thread(target=self._run, name="test-task", daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        try:
-            self._value = self._function()
-        except BaseException as error:  # noqa: BLE001 - raised by result()
-            self._error = error
-
-    @property
-    def done(self) -> bool:
-        """Tell whether the function has returned or raised."""
-        return not self._thread.is_alive()
-
-    def result(self, timeout: float = WAIT) -> Any:
-        """Wait for the end of the function."""
-        self._thread.join(timeout)
-        assert self.done, "the call did not come back"
-        if self._error is not None:
-            raise self._error
-        return self._value
-
-
-def eventually(condition: Callable[[], Any], what: str = "the condition") -> Any:
-    """Wait until `condition()` is true, for effects that announce themselves by no event."""
-    pause = threading.Event()
-    for _ in range(int(WAIT / 0.005)):
-        value = condition()
-        if value:
-            return value
-        pause.wait(0.005)
-    raise AssertionError(f"{what} did not come true")
-
-
-def drain(items: Iterable[Any]) -> list[Any]:
-    """Take what an iterator gives until it ends or raises; the exception comes last."""
-    taken: list[Any] = []
-    try:
-        for item in items:
-            taken.append(item)
-    except Exception as error:  # noqa: BLE001 - it is what the test asks for
-        taken.append(error)
-    return taken
+        assert connection.closed.wait(WAIT)

@@ -1,4 +1,4 @@
-"""Servers of `examples/` as processes of their own, in front of a sandbox of the test's."""
+"""Runs servers of `examples/` in their own process, with a sandbox as their service."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from typing import Optional
 from soniox_sync.sandbox import Sandbox
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
-# for imports on a loaded machine; a server that takes longer hangs
+# Imports are slow on a loaded machine; a server that takes longer hangs.
 START_SEC = 60.0
-# what a server may take to end before it is killed
+# A server that takes longer to end is killed.
 END_SEC = 10.0
 
 
 def service_environment(sandbox: Sandbox) -> dict[str, str]:
-    """Give the environment of a program whose service is `sandbox`; nobody's key is inherited."""
+    """Return the environment of a program that uses `sandbox`; no key is inherited."""
     urls = sandbox.urls
     environment = {k: v for k, v in os.environ.items() if not k.startswith("SONIOX_")}
     environment.update(
@@ -40,9 +40,9 @@ def service_environment(sandbox: Sandbox) -> dict[str, str]:
 
 
 class ServerProcess:
-    """Runs `python arguments...` until the `with` block ends; what it prints is kept.
+    """`python arguments...`, run until the `with` block ends; its output is kept.
 
-    `ready` is a pattern of a line that it prints once it serves; a group in it is its port.
+    `ready` matches a line that it prints once it serves; the group in it, if any, is its port.
     """
 
     def __init__(
@@ -55,12 +55,12 @@ class ServerProcess:
     ) -> None:
         self._ready = re.compile(ready)
         self._started = threading.Event()
-        # Appended to by the thread that reads, in the order of the lines.
+        # Appended to by the reading thread only.
         self.lines: list[str] = []
-        # Guards nothing but the wait for a line.
+        # Guards the wait for a line.
         self._printed = threading.Condition()
         self._port: Optional[str] = None
-        self.was_killed = False  # because it did not end when it was told to
+        self.was_killed = False  # it did not end after the signal
         self._process = subprocess.Popen(
             [sys.executable, *arguments],
             cwd=where,
@@ -84,31 +84,31 @@ class ServerProcess:
             if found and not self._started.is_set():
                 self._port = found[1] if found.groups() else None
                 self._started.set()
-        self._started.set()  # it ended: nothing is to be waited for
+        self._started.set()  # it ended: stop waiting
 
     @property
     def pid(self) -> int:
-        """Give the number of the process."""
+        """Process id."""
         return self._process.pid
 
     @property
     def output(self) -> str:
-        """Give what was printed so far."""
+        """Output so far."""
         return "\n".join(self.lines)
 
     @property
     def url(self) -> str:
-        """Give the address it printed."""
+        """URL of the server."""
         return f"http://127.0.0.1:{self._port}"
 
     def wait_for(self, part: str, timeout_sec: float = START_SEC) -> None:
-        """Wait until it has printed `part`."""
+        """Wait until the output contains `part`."""
         with self._printed:
             if not self._printed.wait_for(lambda: part in self.output, timeout_sec):
                 raise AssertionError(f"it never printed {part!r}:\n{self.output}")
 
     def close(self, sign: signal.Signals = signal.SIGTERM) -> None:
-        """End it and read the rest of its output."""
+        """End the process and read the rest of its output."""
         self._process.send_signal(sign)
         try:
             self._process.wait(END_SEC)

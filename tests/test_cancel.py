@@ -1,4 +1,4 @@
-"""One switch ends any number of calls, once."""
+"""A cancel token ends any number of calls, once."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import signal
 import threading
 
 import pytest
-from peers import WAIT, Task
 
 from soniox_sync import AbortError, CancelToken
+from tests.waiting import WAIT, Task
 
 
 def test_token_starts_open() -> None:
@@ -21,8 +21,8 @@ def test_token_starts_open() -> None:
     assert repr(token) == "<CancelToken open>"
 
 
-def test_cancel_is_for_once() -> None:
-    """The first cancel decides: its reason stays, callbacks run once."""
+def test_first_cancel_counts() -> None:
+    """The first cancel counts: its reason stays, callbacks run once."""
     token, calls = CancelToken(), []
     token.on_cancel(lambda: calls.append(1))
     token.cancel("enough")
@@ -30,11 +30,11 @@ def test_cancel_is_for_once() -> None:
     assert (token.cancelled, token.reason, calls) == (True, "enough", [1])
     with pytest.raises(AbortError, match="enough"):
         token.raise_if_cancelled()
-    assert repr(token) == "<CancelToken cancelled>"
+    assert repr(token) == "<CancelToken cancelled: 'enough'>"
 
 
 def test_cancel_wakes_waiters() -> None:
-    """Whoever waits on a token comes back True when it is cancelled."""
+    """A wait on a token returns True when it is cancelled."""
     token = CancelToken()
     waiters = [Task(lambda: token.wait()) for _ in range(3)]
     token.cancel()
@@ -50,8 +50,8 @@ def test_late_callback_runs_at_once() -> None:
     undo()
 
 
-def test_undone_callback_stays_silent() -> None:
-    """An undone callback is not called; undoing twice or late is legal."""
+def test_removed_callback_is_not_called() -> None:
+    """A removed callback is not called; removing it twice or late is legal."""
     token, calls = CancelToken(), []
     undo = token.on_cancel(lambda: calls.append("undone"))
     token.on_cancel(lambda: calls.append("kept"))
@@ -78,7 +78,7 @@ def test_failing_callback_does_not_stop_the_others(caplog: pytest.LogCaptureFixt
 
 
 def test_callback_may_use_the_token() -> None:
-    """A callback may ask, cancel again and register more; nothing deadlocks."""
+    """A callback may query the token, cancel again and register more; nothing deadlocks."""
     token, calls = CancelToken(), []
 
     def callback() -> None:
@@ -108,7 +108,7 @@ def test_racing_cancels_run_callbacks_once() -> None:
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no interval timers here")
 def test_cancel_in_a_signal_handler_does_not_deadlock(monkeypatch: pytest.MonkeyPatch) -> None:
     """A handler may cancel although the code it interrupted holds a lock that a callback needs."""
-    monkeypatch.setattr("soniox_sync.cancel._MAIN_THREAD_WAIT_SEC", 0.05)
+    monkeypatch.setattr("soniox_sync._support.beside._WAIT_SEC", 0.05)
     token, lock, called = CancelToken(), threading.Lock(), threading.Event()
 
     def callback() -> None:
@@ -131,7 +131,7 @@ def test_cancel_in_a_signal_handler_does_not_deadlock(monkeypatch: pytest.Monkey
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no interval timers here")
 def test_cancel_interrupts_the_token_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """A handler may cancel a token whose own lock the interrupted code holds."""
-    monkeypatch.setattr("soniox_sync.cancel._MAIN_THREAD_WAIT_SEC", 0.05)
+    monkeypatch.setattr("soniox_sync._support.beside._WAIT_SEC", 0.05)
     token, calls = CancelToken(), []
     before = signal.signal(signal.SIGALRM, lambda *_: token.cancel())
     try:

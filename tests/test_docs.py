@@ -1,4 +1,4 @@
-"""The documentation builds without a warning, and says nothing that the code does not."""
+"""The documentation builds without a warning, and agrees with the code."""
 
 from __future__ import annotations
 
@@ -16,10 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_architecture import level_of
 
 import soniox_sync
 from soniox_sync import errors
+from soniox_sync.config import keywords as config_keywords
+from soniox_sync.rest import keywords as rest_keywords
+from tests.service_errors import OF_SPEECH, OF_TRANSCRIPTION
+from tests.test_architecture import LAYERS, MODULES, level_of, unit_of
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -53,33 +58,33 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def inventory(html: Path) -> set[str]:
-    """Give every name that the pages describe."""
+    """Return every name that the pages describe."""
     data = (html / "objects.inv").read_bytes()
     body = zlib.decompress(data.split(b"\n", 4)[4]).decode("utf-8")
     return {line.split()[0] for line in body.splitlines() if " py:" in line}
 
 
 def test_every_public_name_has_its_entry(built: Path) -> None:
-    """The reference describes all that `__all__` promises, of the package and its submodules."""
+    """The reference describes every name in `__all__` of the package and its submodules."""
     described = inventory(built)
     missing = []
     for name, path in house_docstrings.public_names().items():
         module = path.split(".")[1]
         thing = getattr(importlib.import_module(path.rpartition(".")[0]), name)
         value = not callable(thing) or not hasattr(thing, "__name__")  # constants, unions
-        if path not in described and not value and module not in ("config", "speech"):
+        if path not in described and not value and module != "config":
             missing.append(path)
     assert missing == []
 
 
 def test_citations_become_links(built: Path) -> None:
-    """A `PROTOCOL 3.5` in a docstring leads to that section."""
+    """`PROTOCOL 3.5` in a docstring becomes a link to that section."""
     page = (built / "reference" / "speech.html").read_text(encoding="utf-8")
     assert re.search(r'href="[./]*protocol\.html#protocol-3-5"', page)
 
 
 def test_public_names_become_links(built: Path) -> None:
-    """A class in single backticks leads to its entry."""
+    """A class in single backticks becomes a link to its entry."""
     page = (built / "reference" / "transcription.html").read_text(encoding="utf-8")
     assert re.search(r'href="errors\.html#soniox_sync\.SonioxConnectionError"', page)
 
@@ -88,7 +93,7 @@ def test_public_names_become_links(built: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "read"),
+    ("source", "translated"),
     [
         ("Give `x`.", "Give ``x``."),
         ("See `Token`s.", "See :py:obj:`Token <soniox_sync.Token>`\\ s."),
@@ -102,9 +107,9 @@ def test_public_names_become_links(built: Path) -> None:
         ("See docs/performance.rst.", "See :doc:`/performance`."),
     ],
 )
-def test_markup_is_translated(said: str, read: str) -> None:
-    """What is written to be read in the source becomes what Sphinx reads."""
-    assert "\n".join(house_docstrings.rewrite(said.split("\n"))).strip() == read
+def test_markup_is_translated(source: str, translated: str) -> None:
+    """Docstrings, written to be read in the source, are translated for Sphinx."""
+    assert "\n".join(house_docstrings.rewrite(source.split("\n"))).strip() == translated
 
 
 def test_raises_becomes_a_list() -> None:
@@ -128,27 +133,23 @@ def test_literal_blocks_stay_as_they_are() -> None:
 def module_map() -> list[str]:
     page = PAGES["architecture"]
     listed = page.partition("module-map-begin")[2].partition("module-map-end")[0]
-    return re.findall(r"^``(\w+)``$", listed, re.MULTILINE)
+    return re.findall(r"^``([\w.]+)``$", listed, re.MULTILINE)
 
 
-def test_the_module_map_is_true() -> None:
-    """The page lists exactly the modules and packages that lie in the package."""
-    real = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__"}
-    real |= {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
-    listed = module_map()
-    assert len(listed) == len(set(listed))
-    assert set(listed) == real
+def test_the_module_map_is_complete() -> None:
+    """The page lists exactly the units of the architecture test, and every module is in one."""
+    assert sorted(module_map()) == sorted(unit for units in LAYERS for unit in units)
+    assert {unit_of(module) for module in MODULES if module} == set(module_map())
 
 
 def test_the_module_map_points_one_way() -> None:
-    """Modules are listed in the order of the layers that imports must keep to."""
-    levels = [(level_of(name), name) for name in module_map()]
-    known = [(level, name) for level, name in levels if level is not None]
-    assert [name for _, name in known] == [name for _, name in sorted(known, key=lambda x: x[0])]
+    """Units are listed in the order of the layers, which imports must follow."""
+    levels = [level_of(name) or 0 for name in module_map()]
+    assert levels == sorted(levels)
 
 
-def test_every_lock_has_its_sentence() -> None:
-    """At each lock's birth stands what it guards; the table of locks is made of these."""
+def test_every_lock_says_what_it_guards() -> None:
+    """The comment above each new lock says what it guards; the table of locks consists of these."""
     locks = lock_table.all_locks()
     assert len(locks) > 20
     silent = [
@@ -162,12 +163,13 @@ def test_every_lock_has_its_sentence() -> None:
 def test_the_lock_table_is_on_the_page(built: Path) -> None:
     """The page shows each lock of the library with its sentence."""
     page = (built / "architecture.html").read_text(encoding="utf-8")
-    for owner in ("connection.Connection", "transport.sender.Sender", "stt.SttSession"):
+    owners = ("runtime.connection.Connection", "transport.sender.Sender")
+    for owner in (*owners, "realtime.stt.core.SessionCore"):
         assert f">{owner}<" in re.sub(r"</?span[^>]*>", "", page)
 
 
 def test_the_threads_have_their_names() -> None:
-    """The thread names on the page are those that the code gives."""
+    """The thread names on the page are those in the code."""
     code = "\n".join(text_of(path) for path in PACKAGE.rglob("*.py"))
     for name in re.findall(r"``(soniox-[a-z]+(?:-[a-z]+)?)", PAGES["architecture"]):
         assert f'"{name}' in code, name
@@ -194,7 +196,7 @@ def our_files() -> list[Path]:
 
 
 def sections() -> dict[str, int]:
-    """Give the numbers of the protocol notes' sections, each with its count of numbered rules."""
+    """Return the numbers of the protocol notes' sections, each with its count of numbered rules."""
     parts = re.split(r"^(\d+(?:\.\d+)?) .+\n[-~]+$", PAGES["protocol"], flags=re.MULTILINE)
     return {
         number: len(re.findall(r"^\d+\. ", body, re.MULTILINE))
@@ -219,7 +221,7 @@ def cited(text: str) -> Iterator[str]:
 
 
 def test_citations_of_the_protocol_exist() -> None:
-    """Every section and rule that code, tests or pages cite is in the notes."""
+    """Every section and rule cited in code, tests or pages is in the notes."""
     known = sections()
     dead = []
     for path in our_files():
@@ -232,7 +234,7 @@ def test_citations_of_the_protocol_exist() -> None:
 
 
 def test_pages_that_are_mentioned_exist() -> None:
-    """A `docs/x.rst` in code leads to a page, and no other paper is mentioned."""
+    """Every `docs/x.rst` in code is a page, and no other document is mentioned."""
     wrong = []
     for path in our_files():
         text = text_of(path)
@@ -252,14 +254,22 @@ def test_pages_that_are_mentioned_exist() -> None:
 
 
 def test_every_error_is_explained() -> None:
-    """The troubleshooting page says of each class what it means."""
+    """The troubleshooting page explains each class."""
     page = PAGES["troubleshooting"]
     classes = [name for name in errors.__all__ if name[0].isupper() and name != "SonioxError"]
     assert [name for name in classes if not re.search(rf"[.`]{name}`", page)] == []
 
 
+def test_every_error_of_the_service_is_explained() -> None:
+    """The troubleshooting page explains each documented error frame."""
+    page = PAGES["troubleshooting"]
+    listed = set(re.findall(r"^(\d{3})   ``(\w+)``  +\w", page, re.MULTILINE))
+    known = {(str(each.code), each.type) for each in [*OF_TRANSCRIPTION, *OF_SPEECH]}
+    assert listed == known
+
+
 CLIENT = soniox_sync.SonioxClient("a-key")
-# what the words of the pages stand for
+# the objects that the names on the pages refer to
 OBJECTS: dict[str, Any] = {
     "client": CLIENT,
     "session": soniox_sync.SttSession,
@@ -271,9 +281,9 @@ OBJECTS: dict[str, Any] = {
 
 
 def columns(page: str) -> list[tuple[str, str]]:
-    """Give the first two cells of every row of the tables of a page."""
+    """Return the first two cells of every row of the tables of a page."""
     rows = re.findall(r"^   \* - (.*)\n     - (.*)\n", PAGES[page], re.MULTILINE)
-    return [(there, here) for there, here in rows if here != "here"]
+    return [(there, here) for there, here in rows if here != "soniox_sync"]
 
 
 def literals(cell: str) -> list[str]:
@@ -281,7 +291,7 @@ def literals(cell: str) -> list[str]:
 
 
 def test_the_guides_are_found() -> None:
-    """The tables of the migration guides are read."""
+    """The tables of the migration guides are found."""
     assert len(columns("migration_python")) > 80
     assert len(columns("migration_javascript")) > 40
 
@@ -296,7 +306,7 @@ TEXTS = {
 
 
 def found_at(path: str) -> Any:
-    """Follow `client.files.upload`; give `None` where it leads nowhere."""
+    """Return what a path such as `client.files.upload` refers to; `None` if it does not exist."""
     head, *names = path.split(".")
     found = OBJECTS[head]
     for name in names:
@@ -311,33 +321,36 @@ def found_at(path: str) -> Any:
     return found
 
 
-def said_to_be_here(page: str) -> list[str]:
-    """Give what stands in literals, but not in the column of another SDK."""
+def own_literals(page: str) -> list[str]:
+    """Return the literals of a page, except those in the column of another SDK."""
     return literals(re.sub(r"^   \* - .*$", "", TEXTS[page], flags=re.MULTILINE))
 
 
 @pytest.mark.parametrize("page", sorted(TEXTS))
-def test_what_is_said_to_be_here_is_here(page: str) -> None:
+def test_methods_on_pages_exist(page: str) -> None:
     """Every method of ours that a page names exists."""
-    paths = [match for match in map(PATH.match, said_to_be_here(page)) if match]
+    paths = [match for match in map(PATH.match, own_literals(page)) if match]
     assert paths or page not in ("README", "threads", "troubleshooting", "migration_python")
     assert [match[0] for match in paths if found_at(match[0]) is None] == []
 
 
 @pytest.mark.parametrize("page", sorted(TEXTS))
-def test_keywords_that_are_said_to_be_here_are_here(page: str) -> None:
-    """A call on a page, `client.webhooks.verify(secret=)`, names parameters that there are."""
+def test_keywords_on_pages_exist(page: str) -> None:
+    """A call on a page, `client.webhooks.verify(secret=)`, names existing parameters."""
     wrong = []
-    for said in said_to_be_here(page):
-        call = re.fullmatch(r"([\w.]+)\((.*)\)", said)
+    for literal in own_literals(page):
+        call = re.fullmatch(r"([\w.]+)\((.*)\)", literal)
         if call is None or not PATH.fullmatch(call[1]):
             continue
         parameters = inspect.signature(found_at(call[1])).parameters
         takes_more = any(one.kind is one.VAR_KEYWORD for one in parameters.values())
         names = set(re.findall(r"(\w+)=", call[2]))
         if not takes_more and not names <= set(parameters):
-            wrong.append(said)
+            wrong.append(literal)
     assert wrong == []
+
+
+KEYWORDS = {**vars(config_keywords), **vars(rest_keywords)}
 
 
 @pytest.mark.parametrize(("page", "row"), [("migration_python", 75), ("migration_javascript", 40)])
@@ -357,15 +370,18 @@ def test_options_that_a_guide_names_are_those_of_the_call(page: str, row: int) -
 
 
 def known_options(call: Any) -> set[str]:
-    """Give a call's parameters, with the fields of the options that may be handed to it."""
-    options = set(inspect.signature(call).parameters)
-    for name in ("SttConfig", "SttSessionOptions", "TtsStreamInput", "TtsConnectionOptions"):
+    """Return a call's parameters, the keywords behind `Unpack[...]`, and fields of options."""
+    options: set[str] = set()
+    for name, parameter in inspect.signature(call).parameters.items():
+        shown = re.fullmatch(r"Unpack\[(\w+)\]", str(parameter.annotation))
+        options |= set(KEYWORDS[shown[1]].__annotations__) if shown else {name}
+    for name in ("SttSessionOptions", "Reconnecting", "Reconnected"):
         options |= set(getattr(soniox_sync, name).__dataclass_fields__)
-    return options | set(vars(soniox_sync.ReconnectingEvent)) | {"replayed_ms", "lost_ms"}
+    return options
 
 
 @pytest.mark.parametrize("page", ["migration_python", "migration_javascript"])
-def test_classes_that_are_said_to_be_here_are_here(page: str) -> None:
+def test_classes_in_guides_exist(page: str) -> None:
     """Every class that the middle column of a guide names exists."""
     names = [name for _, here in columns(page) for name in literals(here)]
     known = set(house_docstrings.public_names()) | {"TranscriptionFailedError"}
@@ -401,16 +417,16 @@ OFFICIAL = (
     importlib.util.find_spec("soniox") is None, reason="needs the official SDK (conformance)"
 )
 def test_every_method_of_the_official_sdk_is_in_the_guide() -> None:
-    """The guide from the official Python SDK is method by method, and names none that is not."""
-    said = set(re.findall(r"``(\w+\.\w+)", PAGES["migration_python"]))
+    """The guide from the official Python SDK names every method of it, and no others."""
+    named = set(re.findall(r"``(\w+\.\w+)", PAGES["migration_python"]))
     real, roots = set(), set()
     for path in OFFICIAL:
         module, _, name = path.rpartition(".")
         cls = getattr(importlib.import_module(f"soniox.{module}"), name)
         roots.add(name)
         real |= {f"{name}.{member}" for member in vars(cls) if not member.startswith("_")}
-    assert sorted(real - said) == []
-    assert sorted(one for one in said if one.split(".")[0] in roots and one not in real) == []
+    assert sorted(real - named) == []
+    assert sorted(one for one in named if one.split(".")[0] in roots and one not in real) == []
 
 
 # -- code on the pages ----------------------------------------------------------------------------
@@ -426,7 +442,7 @@ def code_blocks() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("page", "code"), code_blocks())
 def test_code_on_pages_is_python(page: str, code: str) -> None:
-    """Every block parses, and imports of ours what is there."""
+    """Every block parses, and imports only names of ours that exist."""
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("soniox_sync"):
             module = importlib.import_module(node.module or "")

@@ -1,4 +1,4 @@
-"""Docstrings keep their form: every public name has one, with units, errors and live names."""
+"""Every public name has a docstring, with units, errors and names that exist."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, is_dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Optional, get_args
 
 import soniox_sync
 from soniox_sync.rest.records import Record
 
 # submodules whose `__all__` is public beside that of the package
-SUBMODULES = ("errors", "sources", "transcript", "audio", "sandbox", "rest")
+SUBMODULES = ("errors", "sources", "transcript", "audio", "sandbox", "rest", "telephony", "web")
 
 
 @dataclass(frozen=True)
 class Documented:
-    """Is one public thing: its path, what it is, and the class it belongs to."""
+    """One public thing: its path, what it is, and the class it belongs to."""
 
     path: str
     thing: Any
@@ -31,18 +31,18 @@ class Documented:
 
     @property
     def doc(self) -> str:
-        """Give its own docstring; one that only Python made does not count."""
-        said = inspect.getdoc(self.thing) or ""
+        """Its own docstring; one that Python generated does not count."""
+        text = inspect.getdoc(self.thing) or ""
         if self.thing is self.owner or inspect.isclass(self.thing):
             own: Optional[str] = vars(self.thing).get("__doc__")
-            said = inspect.cleandoc(own) if own else ""
-            if is_dataclass(self.thing) and said.startswith(f"{self.thing.__name__}("):
+            text = inspect.cleandoc(own) if own else ""
+            if is_dataclass(self.thing) and text.startswith(f"{self.thing.__name__}("):
                 return ""
-        return said
+        return text
 
     @property
     def context(self) -> str:
-        """Give the docstring together with that of the class around it."""
+        """Its docstring together with that of its class."""
         around = inspect.getdoc(self.owner) if self.owner is not None else ""
         return f"{self.doc}\n{around}"
 
@@ -57,7 +57,7 @@ def find(path: str) -> Any:
 
 
 def top_names() -> dict[str, Any]:
-    """Give what is public: functions and classes, by path."""
+    """Return the public functions and classes, by path."""
     paths = [f"soniox_sync.{name}" for name in soniox_sync.__all__]
     for module in SUBMODULES:
         names = importlib.import_module(f"soniox_sync.{module}").__all__
@@ -73,7 +73,7 @@ def top_names() -> dict[str, Any]:
 
 
 def members(path: str, cls: type) -> Iterator[Documented]:
-    """Give the public methods and properties of a class that this package defines."""
+    """Yield the public methods and properties of a class that this package defines."""
     for name in dir(cls):
         owner = next((base for base in cls.__mro__ if name in vars(base)), None)
         if name.startswith("_") or owner is None or not is_ours(owner):
@@ -86,7 +86,7 @@ def members(path: str, cls: type) -> Iterator[Documented]:
 
 
 def imported(module: str) -> dict[str, str]:
-    """Give the names that a module imports, also for type checkers alone, with their modules."""
+    """Return the names that a module imports, and from where; type-checking imports included."""
     found = {}
     tree = ast.parse(inspect.getsource(importlib.import_module(module)))
     package = module if hasattr(importlib.import_module(module), "__path__") else ""
@@ -100,20 +100,20 @@ def imported(module: str) -> dict[str, str]:
 
 
 def named_classes(annotation: Any, module: str) -> Iterator[type]:
-    """Give the classes of ours that an annotation, as it stands in `module`, names."""
+    """Yield the classes of ours in an annotation that is written in `module`."""
     for name in re.findall(r"\b[A-Z]\w+", str(annotation)):
-        place = vars(importlib.import_module(module))
-        if name not in place and name in imported(module):
-            place = vars(importlib.import_module(imported(module)[name]))
-        thing = place.get(name)
+        scope = vars(importlib.import_module(module))
+        if name not in scope and name in imported(module):
+            scope = vars(importlib.import_module(imported(module)[name]))
+        thing = scope.get(name)
         if inspect.isclass(thing) and is_ours(thing):
             yield thing
-        elif isinstance(thing, str) or hasattr(thing, "__args__"):
-            yield from filter(is_ours, getattr(thing, "__args__", ()))
+        else:
+            yield from filter(is_ours, get_args(thing))
 
 
-def met(each: Documented) -> Iterator[type]:
-    """Give the classes that users meet as the value of a call, a property, or a field."""
+def classes_from(each: Documented) -> Iterator[type]:
+    """Yield the classes that users get from a call, a property, or a field."""
     thing = each.thing.fget if isinstance(each.thing, property) else each.thing
     if inspect.isclass(thing):
         for annotation in vars(thing).get("__annotations__", {}).values():
@@ -123,21 +123,21 @@ def met(each: Documented) -> Iterator[type]:
         yield from named_classes(annotation, thing.__module__)
 
 
-def described(path: str, thing: Any) -> list[Documented]:
-    """Give something public and, of a class, its members."""
+def with_members(path: str, thing: Any) -> list[Documented]:
+    """Return a public function or class, a class with its members."""
     alone = [Documented(path, thing, None)]
     return alone + list(members(path, thing)) if inspect.isclass(thing) else alone
 
 
 def surface() -> list[Documented]:
-    """Give all that users hold: what has a public name, and what they meet through it."""
-    found = [each for path, thing in top_names().items() for each in described(path, thing)]
+    """Return all that users can reach: public names, and the classes they get from them."""
+    found = [each for path, thing in top_names().items() for each in with_members(path, thing)]
     known = {id(each.thing) for each in found}
-    for each in found:  # grows while it is walked
-        for cls in met(each):
+    for each in found:  # grows during the loop
+        for cls in classes_from(each):
             if id(cls) not in known and not cls.__name__.startswith("_"):
                 known.add(id(cls))
-                found += described(f"{cls.__module__}.{cls.__qualname__}", cls)
+                found += with_members(f"{cls.__module__}.{cls.__qualname__}", cls)
     return found
 
 
@@ -146,7 +146,7 @@ CALLS = [each for each in SURFACE if inspect.isfunction(each.thing)]
 CLASSES = [each for each in SURFACE if inspect.isclass(each.thing)]
 
 
-def path_of(each: Documented) -> str:
+def short_path(each: Documented) -> str:
     return each.path.partition(".")[2]
 
 
@@ -154,14 +154,14 @@ def path_of(each: Documented) -> str:
 
 
 def test_the_surface_is_found() -> None:
-    """The rules below hold for what users hold, so it must have been found."""
+    """The rules below apply to what was found, so nothing may be missing."""
     paths = {each.path for each in SURFACE}
     assert {
         "soniox_sync.SttSession.send_audio",
         "soniox_sync.Recording.on",
-        "soniox_sync.realtime.Realtime.speak",
+        "soniox_sync.realtime.facade.Realtime.speak",
         "soniox_sync.transcript.SegmentBuffer.add",
-        "soniox_sync.rest.stt.SttApi.wait",
+        "soniox_sync.rest.stt.api.SttApi.wait",
         "soniox_sync.resolve_api_key",
     } <= paths
     assert len(paths) > 300
@@ -190,11 +190,11 @@ def test_modules_say_what_they_are_for() -> None:
 
 # -- units ----------------------------------------------------------------------------------------
 
-# a name that ends so tells its unit; what the quantity is of must still be said
+# names with these endings contain the unit; the docstring must still explain the quantity
 UNIT_IN_NAME = re.compile(r"_(sec|ms|seconds)$")
-# a docstring may hand over to that of another method
-HANDS_OVER = re.compile(r"\b([Aa]s|[Ll]ike|[Dd]o what|[Ss]ee|those of)\b[^.]*`")
-# a name that does not, and the words of which one must stand in the docstring
+# a docstring may refer to that of another method
+REFERS = re.compile(r"\b([Aa]s|[Ll]ike|[Dd]o what|[Ss]ee|those of)\b[^.]*`")
+# names that contain no unit, and what the docstring must contain instead
 UNIT_IN_WORDS = {
     "timeout": r"seconds?|\bs\b",
     "interval": r"seconds?|\bs\b",
@@ -206,12 +206,12 @@ UNIT_IN_WORDS = {
 
 
 def quantities_without_unit(each: Documented) -> Iterator[str]:
-    said = each.context
+    text = each.context
     for name in inspect.signature(each.thing).parameters:
-        if UNIT_IN_NAME.search(name) and not HANDS_OVER.search(each.doc):
-            if name not in said and not re.search(r"seconds?\b", each.doc):
+        if UNIT_IN_NAME.search(name) and not REFERS.search(each.doc):
+            if name not in text and not re.search(r"seconds?\b", each.doc):
                 yield f"{each.path}: {name} is not explained"
-        elif name in UNIT_IN_WORDS and not re.search(UNIT_IN_WORDS[name], said):
+        elif name in UNIT_IN_WORDS and not re.search(UNIT_IN_WORDS[name], text):
             yield f"{each.path}: {name} has no unit"
 
 
@@ -221,13 +221,13 @@ def test_quantities_have_units() -> None:
 
 
 def test_time_limits_say_what_none_means() -> None:
-    """Where a limit of time may be `None`, the docstring says what that means."""
+    """Where a time limit may be `None`, the docstring says what that means."""
     wrong = []
     for each in CALLS:
         for name, parameter in inspect.signature(each.thing).parameters.items():
             limit = name in ("timeout", "timeout_sec", "wait_sec", "pace_sec")
-            said = re.search(r"`None`|default|without limit|unless", each.context)
-            if limit and parameter.default is None and not (said or HANDS_OVER.search(each.doc)):
+            explained = re.search(r"`None`|default|without limit|unless", each.context)
+            if limit and parameter.default is None and not (explained or REFERS.search(each.doc)):
                 wrong.append(f"{each.path}: {name}")
     assert wrong == []
 
@@ -249,14 +249,14 @@ def test_fields_that_are_quantities_have_units() -> None:
 
 # -- sources --------------------------------------------------------------------------------------
 
-# a quantity, in a docstring that speaks of the service
+# a quantity, in a docstring about the service
 OF_THE_SERVICE = re.compile(r"\b(service|server)\b")
 QUANTITY = re.compile(r"\d (s|ms|minutes|seconds|days|bytes|[KMG]i?B|characters|Hz)\b")
 CITATION = re.compile(r"PROTOCOL \d|docs/\w+\.rst")
 
 
 def cites(each: Documented) -> bool:
-    """Tell whether the thing, its class, or its module says where facts are from."""
+    """Return whether the docstring of the thing, its class or its module names a source."""
     thing = each.thing.fget if isinstance(each.thing, property) else each.thing
     owner = each.owner if each.owner is not None else thing
     around = [inspect.getdoc(base) or "" for base in getattr(owner, "__mro__", ()) if is_ours(base)]
@@ -268,7 +268,7 @@ def module_doc(thing: Any) -> str:
 
 
 def test_facts_about_the_service_have_a_source() -> None:
-    """A docstring with a quantity that is the service's says where that is from."""
+    """A docstring with a quantity of the service names its source."""
     wrong = [
         each.path
         for each in SURFACE
@@ -292,8 +292,8 @@ def known_error(name: str) -> Optional[type]:
     return getattr(builtins, name, None)
 
 
-def test_errors_that_are_promised_exist() -> None:
-    """Every exception that a docstring names is one that can be caught."""
+def test_documented_errors_exist() -> None:
+    """Every exception named in a docstring exists."""
     wrong = [
         f"{each.path}: {name}"
         for each in SURFACE
@@ -304,7 +304,7 @@ def test_errors_that_are_promised_exist() -> None:
 
 
 def test_raises_says_what() -> None:
-    """What follows "Raises" names a class, or says where it is from."""
+    """What follows "Raises" names a class, or where the error comes from."""
     wrong = []
     for each in SURFACE:
         for match in re.finditer(r"\bRaises\b(.{0,160})", each.doc, re.DOTALL):
@@ -316,7 +316,7 @@ def test_raises_says_what() -> None:
 
 
 def raised_here(function: Any) -> set[str]:
-    """Give the exceptions that a function's own lines raise."""
+    """Return the exceptions that a function's own lines raise."""
     found = set()
     for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(function)))):
         if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
@@ -326,16 +326,16 @@ def raised_here(function: Any) -> set[str]:
     return found
 
 
-def test_what_is_raised_is_promised() -> None:
-    """An exception that a public function raises itself, or a kind of it, is in its docstring."""
+def test_raised_errors_are_documented() -> None:
+    """An exception raised in a public function, or its base class, is in the docstring."""
     wrong = []
     for each in CALLS:
-        promised = tuple(filter(None, map(known_error, error_names(each.context))))
+        documented = tuple(filter(None, map(known_error, error_names(each.context))))
         for name in raised_here(each.thing):
             cls = known_error(name)
             assert cls is not None
             # a wrong type is a mistake in the program, not an outcome
-            if not issubclass(cls, (TypeError, *promised)):
+            if not issubclass(cls, (TypeError, *documented)):
                 wrong.append(f"{each.path}: {name}")
     assert wrong == []
 
@@ -344,8 +344,8 @@ def test_what_is_raised_is_promised() -> None:
 
 
 def every_class() -> dict[str, Any]:
-    """Give each class of the package, by its bare name."""
-    found: dict[str, Any] = {}
+    """Return each class of the package, by its name; a public one takes precedence."""
+    found = {each.thing.__name__: each.thing for each in SURFACE if inspect.isclass(each.thing)}
     for module in pkgutil.walk_packages(soniox_sync.__path__, "soniox_sync."):
         if module.name.endswith(("__main__", "pytest_plugin")):
             continue
@@ -357,12 +357,12 @@ def every_class() -> dict[str, Any]:
 
 TICKED = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 NAME = re.compile(r"([A-Z][a-z]+[A-Za-z]*(?:\.\w+)?)(?:\(.*\))?$")
-# in backticks, with a capital, and no class of ours: values, and what the standard library has
+# capitalised names in backticks that are not classes of ours
 VALUES = {"Adrian", "Healthcare", "Authorization", "Popen.stdout"}
 
 
-def is_alive(name: str, classes: dict[str, Any]) -> bool:
-    """Tell whether a name in a docstring leads somewhere."""
+def exists(name: str, classes: dict[str, Any]) -> bool:
+    """Return whether a name in a docstring exists."""
     head, _, tail = name.partition(".")
     if name in VALUES or hasattr(builtins, head):
         return True
@@ -370,25 +370,25 @@ def is_alive(name: str, classes: dict[str, Any]) -> bool:
     if found is None:
         return False
     fields = {**getattr(found, "__dataclass_fields__", {}), **getattr(found, "__annotations__", {})}
-    told = f"`{tail}()`" in (found.__doc__ or "")  # a method that a class may have
-    return not tail or told or hasattr(found, tail) or tail in fields
+    optional = f"`{tail}()`" in (found.__doc__ or "")  # a method that a class may have
+    return not tail or optional or hasattr(found, tail) or tail in fields
 
 
-def test_names_lead_somewhere() -> None:
-    """A class, or a method of a class, that a docstring names exists."""
+def test_names_in_docstrings_exist() -> None:
+    """Every class or method named in a docstring exists."""
     classes = every_class()
     dead = [
         f"{each.path}: {content}"
         for each in SURFACE
         for content in TICKED.findall(each.doc)
         for match in [NAME.match(content)]
-        if match is not None and not is_alive(match[1], classes)
+        if match is not None and not exists(match[1], classes)
     ]
     assert dead == []
 
 
-def test_calls_of_the_client_lead_somewhere() -> None:
-    """`client.realtime.stt()` and its like exist."""
+def test_paths_from_the_client_exist() -> None:
+    """Paths such as `client.realtime.stt()` exist."""
     client = soniox_sync.SonioxClient("a-key")
     for each in SURFACE:
         for path in re.findall(r"`client((?:\.\w+)+)", each.doc):

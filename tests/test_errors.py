@@ -1,4 +1,4 @@
-"""What `soniox_sync.errors` promises: the class for each server error, and what can be retried."""
+"""`soniox_sync.errors`: the class for each server error, and what can be retried."""
 
 from __future__ import annotations
 
@@ -12,23 +12,31 @@ from soniox_sync.errors import (
     AudioDeviceError,
     AudioPermissionError,
     AudioUnavailableError,
+    AuthenticationError,
     AuthError,
     BadRequestError,
     ConfigurationError,
     ConnectTimeoutError,
     DurationLimitError,
+    HttpRateLimitError,
     InputTypeError,
     NetworkError,
+    PermissionDeniedError,
     QuotaError,
+    RateLimitError,
+    RealtimeAuthError,
     RealtimeError,
+    RealtimeRateLimitError,
     ServerError,
     SonioxConnectionError,
     SonioxError,
     SonioxHttpError,
     SonioxTimeoutError,
+    advised,
     error_from_frame,
     fresh,
     is_retriable,
+    retry_after,
 )
 
 FRAME = {
@@ -45,12 +53,12 @@ FRAME = {
     ("status", "cls"),
     [
         (400, BadRequestError),
-        (401, AuthError),
+        (401, RealtimeAuthError),
         (402, QuotaError),
-        (403, AuthError),
+        (403, RealtimeAuthError),
         (408, NetworkError),
         (413, DurationLimitError),
-        (429, QuotaError),
+        (429, RealtimeRateLimitError),
         (500, NetworkError),
         (503, NetworkError),
         (418, RealtimeError),
@@ -94,7 +102,7 @@ def test_message_says_what_to_do_next():
         {"error_code": {"a": 1}, "error_type": 5, "more_info": 3},
     ],
 )
-def test_odd_frames_become_plain_errors(frame):
+def test_malformed_frames_become_plain_errors(frame):
     """A frame with missing or mistyped fields becomes a RealtimeError without a status."""
     error = error_from_frame(frame)
     assert type(error) is RealtimeError
@@ -103,7 +111,7 @@ def test_odd_frames_become_plain_errors(frame):
 
 
 def test_string_codes_are_numbers():
-    """An error code sent as a string is read as the number it spells."""
+    """An error code sent as a string of digits is read as a number."""
     error = error_from_frame({"error_code": "503", "error_message": "Cannot continue request"})
     assert type(error) is NetworkError
     assert error.status_code == 503
@@ -133,7 +141,8 @@ def test_old_server_gets_its_error_type():
             error_from_frame({"error_code": 403, "error_type": "temp_api_key_session_expired"}),
             False,
         ),
-        (error_from_frame({"error_code": 429}), False),
+        (error_from_frame({"error_code": 429}), True),
+        (error_from_frame({"error_type": "max_concurrent_connections_reached"}), True),
         (SonioxHttpError("x", status_code=429), True),
         (ServerError("x", status_code=502), True),
         (SonioxHttpError("x", status_code=404), False),
@@ -146,7 +155,7 @@ def test_old_server_gets_its_error_type():
     ],
 )
 def test_what_can_be_retried(error, expected):
-    """Lost lines, 408, 500, 503 and the STT duration limit can be retried; refusals cannot."""
+    """Lost connections, 408, 500, 503 and the STT duration limit are retriable, refusals not."""
     assert is_retriable(error) is expected
 
 
@@ -161,10 +170,20 @@ def test_what_can_be_retried(error, expected):
         (SonioxTimeoutError, TimeoutError),
         (ConnectTimeoutError, SonioxTimeoutError),
         (ConnectTimeoutError, SonioxConnectionError),
+        (RealtimeAuthError, AuthError),
+        (RealtimeAuthError, RealtimeError),
+        (AuthenticationError, AuthError),
+        (AuthenticationError, SonioxHttpError),
+        (PermissionDeniedError, AuthError),
+        (PermissionDeniedError, SonioxHttpError),
+        (RealtimeRateLimitError, RateLimitError),
+        (RealtimeRateLimitError, QuotaError),
+        (HttpRateLimitError, RateLimitError),
+        (HttpRateLimitError, SonioxHttpError),
     ],
 )
 def test_errors_extend_the_builtins(cls, builtin):
-    """Python's own except clauses catch the library's errors of the same meaning."""
+    """Errors are caught as the builtin, or the class of both transports, that fits them."""
     with pytest.raises(builtin, match="why"):
         raise cls("why")
 
@@ -197,7 +216,7 @@ def test_source_errors_carry_their_codes():
     assert AudioUnavailableError("x").code == "audio_unavailable"
 
 
-def test_fresh_gives_each_waiter_an_exception_of_its_own():
+def test_fresh_returns_a_new_exception_for_each_waiter():
     """A fresh error has the same class and fields, and the first one as its cause."""
     first = error_from_frame(FRAME)
     twin = fresh(first)
@@ -209,7 +228,7 @@ def test_fresh_gives_each_waiter_an_exception_of_its_own():
 
 
 def test_fresh_leaves_foreign_exceptions_alone():
-    """An exception that is not the library's is handed on unchanged."""
+    """An exception that is not the library's is returned unchanged."""
     foreign = KeyError("x")
     assert fresh(foreign) is foreign
 
@@ -220,3 +239,63 @@ def test_http_error_has_empty_collections():
     assert error.headers == {}
     assert error.validation_errors == []
     assert error.status_code is None
+
+
+@pytest.mark.parametrize("cls", [AuthError, RateLimitError])
+def test_the_classes_of_both_transports_share_their_fields(cls):
+    """`AuthError` and `RateLimitError` always have status, type and request id."""
+    members = [each for each in CLASSES if issubclass(each, cls)]
+    assert {issubclass(each, RealtimeError) for each in members if each is not cls} == {True, False}
+    for member in members:
+        error = member("no", status_code=429, error_type="slug", request_id="r-1")
+        facts = (error.status_code, error.error_type, error.request_id, error.more_info)
+        assert facts == (429, "slug", "r-1", None)
+    assert AuthenticationError("x").code == PermissionDeniedError("x").code == "http_error"
+    assert HttpRateLimitError("x").retry_after_sec is None
+
+
+def test_advice_is_a_sentence_after_the_service_s_own():
+    """Advice is appended; class, fields and message of the error stay the same."""
+    error = error_from_frame({**FRAME, "error_code": 503, "error_type": "service_unavailable"})
+    advised_error = advised(error, "Send raw PCM.")
+    assert type(advised_error) is NetworkError
+    assert str(advised_error) == f"{error}. Send raw PCM."
+    assert (advised_error.status_code, advised_error.error_type, advised_error.request_id) == (
+        503,
+        "service_unavailable",
+        "req-7",
+    )
+    assert is_retriable(advised_error)
+    assert "PCM" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("3", 3.0),
+        ("0.7", 0.7),
+        (" 10 ", 10.0),
+        ("Fri, 31 Dec 1999 23:59:59 GMT", 0.0),
+        ("Wed, 21 Oct 2026 07:28:00 +99999999999999", None),
+        ("Fri, 31 Dec 1999 23:59:59 -0930", 0.0),
+        ("Mon, 01 Jan 0001 00:00:00 +2359", 0.0),
+        ("Wed, 21 Oct 99999999 07:28:00 GMT", None),
+        ("0", 0.0),
+        ("00000000007", 7.0),
+        ("99999999999", 99999999999.0),
+        ("9" * 400, None),
+        ("7, 9", None),
+        ("+5", None),
+        ("0x10", None),
+        ("NaN", None),
+        ("\u0667", None),
+        ("soon", None),
+        ("-5", None),
+        ("1e400", None),
+        ("", None),
+    ],
+)
+def test_retry_after_is_read_leniently(text, seconds):
+    """`Retry-After` is seconds, also fractions, or a date; anything else is no pause."""
+    assert retry_after({"retry-after": text}) == seconds
+    assert retry_after({}) is None

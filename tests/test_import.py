@@ -47,7 +47,8 @@ def test_package_import_loads_nothing_heavy() -> None:
     """`import soniox_sync` loads no network, TLS or HTTP module."""
     loaded = run("import soniox_sync, sys; print(*sys.modules)").split()
     assert [name for name in HEAVY if name in loaded] == []
-    assert [name for name in loaded if name.startswith("soniox_sync.")] == ["soniox_sync._version"]
+    ours = {name for name in loaded if name.startswith("soniox_sync.")}
+    assert ours == {"soniox_sync._support", "soniox_sync._support.lazy", "soniox_sync._version"}
 
 
 def test_client_loads_neither_requests_nor_tls() -> None:
@@ -70,7 +71,8 @@ def test_realtime_never_loads_requests() -> None:
     loaded = run(
         """
         import sys
-        import soniox_sync.stt, soniox_sync.tts, soniox_sync.tts_stream, soniox_sync.connection
+        import soniox_sync.realtime.stt.session, soniox_sync.realtime.tts.connection
+        import soniox_sync.realtime.tts.stream, soniox_sync.runtime.connection
         import soniox_sync.transport.connect
         print(*sys.modules)
         """
@@ -113,15 +115,34 @@ def test_every_public_name_exists_and_is_listed() -> None:
 
 
 def test_star_import_works() -> None:
-    """A star import brings the public names."""
+    """A star import defines the public names."""
     names = run("from soniox_sync import *; print(*dir())").split()
     assert {"SonioxClient", "CancelToken", "Token", "is_retriable"} <= set(names)
 
 
-def test_version_is_one() -> None:
+def test_there_is_one_version() -> None:
     """The version of the package is that of its metadata."""
     from importlib.metadata import version
 
     import soniox_sync
 
     assert soniox_sync.__version__ == version("soniox-sync")
+
+
+def test_no_module_needs_typing_extensions() -> None:
+    """It is for type checkers, which install it; nothing imports it at run time."""
+    run(
+        """
+        import importlib, pkgutil, sys
+        sys.modules["typing_extensions"] = None
+        import soniox_sync
+        for module in pkgutil.walk_packages(soniox_sync.__path__, "soniox_sync."):
+            if not module.name.endswith(("__main__", "pytest_plugin")):
+                try:
+                    importlib.import_module(module.name)
+                except ImportError as error:
+                    assert error.name != "typing_extensions", module.name
+        for name in soniox_sync.__all__:
+            getattr(soniox_sync, name)
+        """
+    )

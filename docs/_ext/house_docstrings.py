@@ -16,7 +16,7 @@ from typing import Any, Optional
 import soniox_sync
 
 # the submodules whose `__all__` is public beside the package's own; the first that has it wins
-SUBMODULES = ("errors", "sources", "transcript", "audio", "sandbox", "config", "rest", "speech")
+SUBMODULES = ("errors", "sources", "transcript", "audio", "sandbox", "config", "rest")
 
 _TICKED = re.compile(r"(?<!`)`([^`]+)`(?!`)")
 _CITED = re.compile(r"PROTOCOL (\d+(?:\.\d+)*)((?:(?:, | and | - )\d+(?:\.\d+)*)*)")
@@ -26,7 +26,7 @@ _MARKUP = re.compile(r"([*|])|(?<=\w)_(?!\w)")
 
 
 def public_names() -> dict[str, str]:
-    """Give every public name and the path under which it is documented."""
+    """Return every public name and the path under which it is documented."""
     names = {name: f"soniox_sync.{name}" for name in soniox_sync.__all__}
     for module in SUBMODULES:
         for name in importlib.import_module(f"soniox_sync.{module}").__all__:
@@ -38,7 +38,7 @@ _NAMES = public_names()
 
 
 def section_label(number: str) -> str:
-    """Give the label of the section of the protocol notes that `number` is in.
+    """Return the label of the section of the protocol notes that `number` is in.
 
     `3.3.10` is rule 10 of section 3.3, `10.46` trap 46 of section 10.
     """

@@ -18,7 +18,7 @@ _SENTENCE = re.compile(r"^(guards|serialises)\b", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class LockEntry:
-    """Is one lock: where it is born, and the sentence it was born with (empty without one)."""
+    """One lock: where it is born, and the sentence it was born with (empty without one)."""
 
     module: str
     owner: str
@@ -29,7 +29,7 @@ class LockEntry:
 
 
 def all_locks(without: tuple[str, ...] = ()) -> list[LockEntry]:
-    """Give the package's locks in order of module, except those in the units `without`."""
+    """Return the package's locks in order of module, except those in the units `without`."""
     found: list[LockEntry] = []
     for path in sorted(ROOT.rglob("*.py")):
         parts = path.relative_to(ROOT).with_suffix("").parts

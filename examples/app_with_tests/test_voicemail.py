@@ -1,6 +1,6 @@
 """Tests of the voicemail without a key or a network: `python -m pytest examples/app_with_tests`.
 
-`soniox_client` and `soniox_sandbox` come with the library; nothing has to be set up.
+The fixtures `soniox_client` and `soniox_sandbox` are part of the library; no set-up is needed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from soniox_sync.sandbox import Sandbox
 
 
 def test_the_greeting_names_the_owner(soniox_client: SonioxClient, tmp_path: Path) -> None:
-    """The greeting, heard again, is what was to be said."""
+    """Transcribing the greeting returns its text."""
     pytest.importorskip("pocketsphinx", reason="real speech needs the extra sandbox")
     path = tmp_path / "greeting.wav"
     record_greeting(soniox_client, "Bruno", path)
@@ -24,29 +24,29 @@ def test_the_greeting_names_the_owner(soniox_client: SonioxClient, tmp_path: Pat
     )
 
 
-def test_what_callers_say_is_read(
+def test_messages_are_transcribed(
     soniox_sandbox: Sandbox, soniox_client: SonioxClient, tmp_path: Path
 ) -> None:
-    """A scripted sandbox hears what the test wants, whatever the audio."""
+    """A scripted sandbox recognises the words of the script, whatever the audio is."""
     record_greeting(soniox_client, "Bruno", tmp_path / "message.wav")
     soniox_sandbox.script("It is me. Call back!", ms_per_word=100)
     assert read_message(soniox_client, tmp_path / "message.wav") == "It is me. Call back!"
 
 
-def test_no_half_greeting_is_left_when_the_service_fails(
+def test_no_incomplete_greeting_is_left_when_the_service_fails(
     soniox_sandbox: Sandbox, soniox_client: SonioxClient, tmp_path: Path
 ) -> None:
-    """A failure in the middle reaches the caller, and no file pretends to be whole."""
+    """A failure in the middle is raised, and leaves no incomplete file."""
     soniox_sandbox.faults.error_frame("invalid_request", kind="tts", after_audio_ms=500)
     with pytest.raises(BadRequestError):
         record_greeting(soniox_client, "Bruno", tmp_path / "greeting.wav")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_key_is_never_in_what_was_sent(
+def test_the_key_is_never_in_a_message(
     soniox_sandbox: Sandbox, soniox_client: SonioxClient, tmp_path: Path
 ) -> None:
-    """The sandbox logs everything it received: two texts, and an end."""
+    """The sandbox logs every message that it received, and none contains the key."""
     record_greeting(soniox_client, "Bruno", tmp_path / "greeting.wav")
     texts = [message["text"] for message in soniox_sandbox.log.messages() if "text" in message]
     assert "".join(texts).startswith("Hello, you have reached Bruno.")

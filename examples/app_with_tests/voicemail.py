@@ -2,7 +2,7 @@
 
     python examples/app_with_tests/voicemail.py --sandbox
 
-Only `main()` knows where the client comes from, so that tests can bring one of a sandbox.
+Only `main()` creates the client, so that tests can pass that of a sandbox.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from soniox_sync.sandbox import Sandbox
 
 
 def record_greeting(client: SonioxClient, name: str, path: Path) -> int:
-    """Speak the greeting of `name` into a WAV file and give its size in bytes."""
+    """Speak the greeting of `name` into a WAV file and return its size in bytes."""
     with client.realtime.tts(voice="Emma", language="en", audio_format="wav") as stream:
         stream.send_text(f"Hello, you have reached {name}. ")
         stream.send_text("Please leave a message after the tone.", end=True)
@@ -24,19 +24,17 @@ def record_greeting(client: SonioxClient, name: str, path: Path) -> int:
 
 
 def read_message(client: SonioxClient, path: Path) -> str:
-    """Transcribe a message, as fast as the service takes it."""
-    transcription = client.realtime.transcribe(path, pace=False, language_hints=["en"])
-    for _ in transcription:
-        pass
-    return transcription.transcript.final_text.strip()
+    """Transcribe a message as fast as the service accepts it."""
+    transcript = client.realtime.transcribe(path, pace=False, language_hints=["en"]).read()
+    return transcript.final_text.strip()
 
 
 def main() -> None:
     """Record a greeting and read it back."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("name", nargs="?", default="Anna")
     parser.add_argument("-o", "--output", type=Path, default=Path("greeting.wav"))
-    parser.add_argument("--sandbox", action="store_true", help="use a local sandbox, without a key")
+    parser.add_argument("--sandbox", action="store_true", help="use a local sandbox; needs no key")
     args = parser.parse_args()
 
     with Sandbox() if args.sandbox else nullcontext() as sandbox:

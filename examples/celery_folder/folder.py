@@ -1,6 +1,6 @@
-"""Hand every recording of a folder to the workers of `tasks.py`, and report how each one went.
+"""Send every recording of a folder to the workers of `tasks.py`, and report each result.
 
-python folder.py --sandbox     try it without a key, a broker and workers
+python folder.py --sandbox     try it without a key, a broker or workers
 python folder.py RECORDINGS
 """
 
@@ -22,7 +22,7 @@ SUFFIXES = {".wav", ".mp3", ".m4a", ".flac", ".ogg", ".opus", ".webm"}
 
 
 def run(folder: Path, language: str) -> str | None:
-    """Wait for all files; tell what went wrong."""
+    """Wait for all files; return what went wrong, if anything did."""
     try:
         with tasks.app.connection_for_write() as broker:
             broker.ensure_connection(max_retries=1)
@@ -32,14 +32,14 @@ def run(folder: Path, language: str) -> str | None:
     signatures = [tasks.transcribe.s(str(path.resolve()), language) for path in paths]
     failed = 0
     for path, result in zip(paths, group(signatures).apply_async().results):
-        said = result.get(propagate=False)  # the text, or the exception of the worker
-        print(f"{path.name}: {said}", file=sys.stderr if result.failed() else sys.stdout)
+        outcome = result.get(propagate=False)  # the text, or the worker's exception
+        print(f"{path.name}: {outcome}", file=sys.stderr if result.failed() else sys.stdout)
         failed += result.failed()
     return f"{failed} of {len(paths)} failed" if failed else None
 
 
 def try_it(client: SonioxClient, folder: Path) -> None:
-    """Make recordings, and let this program do what the workers do."""
+    """Create recordings, and run the tasks in this program instead of workers."""
     tasks.client = client
     tasks.app.conf.update(task_always_eager=True, broker_url="memory://")
     for number, text in enumerate(["The first call.", "The second call is longer."], 1):
@@ -47,10 +47,10 @@ def try_it(client: SonioxClient, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", nargs="?", type=Path, default=Path(), help="(default: here)")
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("folder", nargs="?", type=Path, default=Path(), help="(default: this one)")
     parser.add_argument("--language", default="en")
-    parser.add_argument("--sandbox", action="store_true", help="use a local sandbox, without a key")
+    parser.add_argument("--sandbox", action="store_true", help="use a local sandbox; needs no key")
     args = parser.parse_args()
     with Sandbox() if args.sandbox else nullcontext() as sandbox:
         if sandbox:

@@ -1,6 +1,6 @@
-"""Run the site's commands; both do without a key when they are given `--sandbox` as well.
+"""Run the site's commands. With `--sandbox` both work without a key.
 
-python manage.py runserver             speaks: http://127.0.0.1:8000/speech.wav?text=Hello
+python manage.py runserver             try http://127.0.0.1:8000/speech.wav?text=Hello
 python manage.py transcribe FILE...    writes captions
 """
 

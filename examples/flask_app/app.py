@@ -1,4 +1,4 @@
-"""A small site that speaks and listens: speech while it is made, captions while you speak.
+"""A small site with live captions of the microphone and streamed speech.
 
 python app.py --sandbox                  try it without a key
 SONIOX_API_KEY=... flask --app app run   or: gunicorn --threads 100 'app:create_app()'
@@ -11,18 +11,19 @@ from contextlib import nullcontext
 from typing import Optional
 
 from captions import captions, sock
-from flask import Flask, Response, redirect, url_for
+from flask import Flask, redirect, url_for
 from speech import speech
+from werkzeug.wrappers import Response
 
 from soniox_sync import SonioxClient
 from soniox_sync.sandbox import Sandbox
 
 
 def create_app(client: Optional[SonioxClient] = None) -> Flask:
-    """Make the application; one client serves all requests and threads."""
+    """Create the application; one client serves all requests and threads."""
     app = Flask(__name__)
     app.extensions["soniox"] = client or SonioxClient()  # reads SONIOX_API_KEY
-    # a phone that lost its network says no good bye: a ping unanswered ends its session
+    # a phone that loses its network sends no close frame: an unanswered ping ends its session
     app.config["SOCK_SERVER_OPTIONS"] = {"ping_interval": 25}
     app.register_blueprint(speech)
     app.register_blueprint(captions)
@@ -37,9 +38,9 @@ def create_app(client: Optional[SonioxClient] = None) -> Flask:
 
 def main() -> None:
     """Serve on this machine, for development."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--port", type=int, default=5000)
-    parser.add_argument("--sandbox", action="store_true", help="use a local sandbox, without a key")
+    parser.add_argument("--sandbox", action="store_true", help="use a local sandbox; needs no key")
     args = parser.parse_args()
     with Sandbox() if args.sandbox else nullcontext() as sandbox:
         create_app(sandbox.client() if sandbox else None).run(port=args.port, threaded=True)

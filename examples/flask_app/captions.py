@@ -1,13 +1,13 @@
-"""Live captions of the browser's microphone: a WebSocket in, blocking code behind it."""
+"""Live captions of the browser's microphone: a WebSocket, and blocking code behind it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 from flask import Blueprint, current_app, render_template, request
 from flask_sock import Sock
+from sockets import closing, received_audio
 from speech import LANGUAGES
 
 from soniox_sync import SonioxError
@@ -24,14 +24,20 @@ def page() -> str:
 
 @sock.route("/captions/live", bp=captions)
 def live(socket: Any) -> None:
-    """Take 16-bit samples, give captions, until the page says "stop" or leaves."""
+    """Receive 16-bit samples and send captions until the page sends "stop" or disconnects."""
+    with closing(socket):
+        caption(socket)
 
-    def tell(**message: Any) -> None:
+
+def caption(socket: Any) -> None:
+    """Send captions of the samples received."""
+
+    def send(**message: Any) -> None:
         socket.send(json.dumps(message))
 
     try:
         transcription = current_app.extensions["soniox"].realtime.transcribe(
-            heard(socket),
+            received_audio(socket),
             audio_format="pcm_s16le",
             sample_rate=request.args.get("rate", 48000, int),
             num_channels=1,
@@ -41,19 +47,13 @@ def live(socket: Any) -> None:
         for event in transcription:
             if event.kind == "result":
                 final = "".join(token.text for token in event.result.final_tokens)
-                guess = "".join(token.text for token in event.result.non_final_tokens)
-                tell(final=final, guess=guess)
+                partial = "".join(token.text for token in event.result.non_final_tokens)
+                send(final=final, partial=partial)
             else:
-                tell(kind=event.kind)  # "endpoint" after an utterance, "finished" at the end
+                send(kind=event.kind)  # "endpoint" after an utterance, "finished" at the end
     except SonioxError as error:
-        tell(kind="error", reason=str(error))
+        send(kind="error", reason=str(error))
     except OSError:
-        return  # the page left while it was told something
+        return  # the page disconnected while we sent
     while socket.receive(timeout=10):
-        pass  # the page closes, once it has read the last message
-
-
-def heard(socket: Any) -> Iterator[bytes]:
-    """Give the audio as it comes; raises `ConnectionClosed` when the page leaves."""
-    while isinstance(data := socket.receive(), bytes):
-        yield data
+        pass  # the page closes the connection once it has read the last message

@@ -1,4 +1,4 @@
-"""Speech for the browser, while it is made: an endpoint for `<audio src=...>`, and a page."""
+"""Streamed speech for the browser: a URL for `<audio src=...>`, and a page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ speech = Blueprint("speech", __name__)
 
 VOICES = ("Adrian", "Daniel", "Emma", "Grace", "Kenji", "Nina", "Owen")
 LANGUAGES = {"en": "English", "de": "Deutsch", "es": "Español", "fr": "Français", "it": "Italiano"}
-MAX_CHARS = 1000  # it travels in the address
+MAX_CHARS = 1000  # the text is part of the URL
 
 
 @speech.get("/speech")
@@ -26,33 +26,33 @@ def page() -> str:
 
 @speech.get("/speech.wav")
 def audio() -> Response:
-    """Stream a text as a WAV; errors before the first sound have a status and a reason."""
+    """Stream a text as a WAV; errors before the first audio have a status and a reason."""
     if request.range and request.range.ranges[0][0]:
-        # Chromium asks for the rest of what broke off, 30 times: each would be spoken anew
-        refuse(409, "The speech broke off on its way. Try again.")
+        # after a cut-off Chromium requests the rest 30 times: each would be spoken again
+        refuse(409, "The speech was cut off. Try again.")
     text = request.args.get("text", "").strip()
     if not text or len(text) > MAX_CHARS:
-        refuse(400, f"Give a text of 1 to {MAX_CHARS} characters.")
+        refuse(400, f"The text must have 1 to {MAX_CHARS} characters.")
     try:
         spoken = current_app.extensions["soniox"].realtime.speak(
             text,
             voice=request.args.get("voice", VOICES[0]),
             language=request.args.get("language", "en"),
             audio_format="wav",
-            sample_rate=48000,  # Chromium plays from 230 KB on: so it begins after 2.4 s of speech
+            sample_rate=48000,  # Chromium starts playing at 230 KB: here 2.4 s of speech
         )
         chunks = iter(spoken)
         first = next(chunks, b"")
     except SonioxError as error:
         refuse(500 if isinstance(error, ConfigurationError) else 502, str(error))
     if not first:
-        refuse(400, "Nothing in this text can be said.")
+        refuse(400, "The text has no words.")
     response = Response(chain([first], chunks), mimetype="audio/wav")
-    response.cache_control.no_store = True  # half a speech kept would spoil the next one
-    response.call_on_close(spoken.close)  # the listener may leave before the end
+    response.cache_control.no_store = True  # an incomplete speech must not be replayed
+    response.call_on_close(spoken.close)  # the listener may disconnect before the end
     return response
 
 
 def refuse(status: int, reason: str) -> NoReturn:
-    """Answer with a reason that the page shows."""
+    """Respond with an error that the page shows."""
     abort(Response(reason, status, mimetype="text/plain"))

@@ -1,9 +1,9 @@
-"""Speak for many callers behind gunicorn; everything here is made once, before the workers fork.
+"""Speak for many clients behind gunicorn; client and pool are created before the workers fork.
 
 SANDBOX=1 gunicorn app:app            try it without a key: http://127.0.0.1:8000/speech.wav?text=Hi
 SONIOX_API_KEY=... gunicorn app:app   reads gunicorn.conf.py
 
-Neither client nor pool holds a connection until it is used, so every worker gets its own.
+Client and pool hold no connection until they are used, so every worker gets its own.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from flask import Flask, Response, abort, request
 from soniox_sync import SonioxClient, SonioxError, SonioxTimeoutError
 
 app = Flask(__name__)
-client = SonioxClient()  # reads SONIOX_API_KEY; without one the first call says so
-# of each worker: at most 2 connections, with 5 voices at once on each
+client = SonioxClient()  # reads SONIOX_API_KEY; without a key the first call raises
+# per worker: at most 2 connections, with 5 streams at once on each
 pool = client.realtime.tts.pool(max_connections=2)
 
 
 @app.get("/speech.wav")
 def speech() -> Response:
-    """Speak `?text=`; a caller for whom there is no voice in 10 s is told to come back."""
+    """Speak `?text=`; if no stream is free within 10 s, respond with a 503."""
     text = request.args.get("text", "").strip()
     if not text:
-        abort(400, "give a text")
+        abort(400, "the text is missing")
     try:
         with pool.stream(wait_sec=10, voice="Emma", language="en", audio_format="wav") as stream:
             stream.send_text(text, end=True)
@@ -38,11 +38,9 @@ def speech() -> Response:
 
 @app.post("/text")
 def text() -> dict[str, str]:
-    """Transcribe the audio file that is the request's body."""
+    """Transcribe the audio file in the request's body."""
     try:
-        transcription = client.realtime.transcribe(request.get_data(), pace=False)
-        for _ in transcription:
-            pass
+        transcript = client.realtime.transcribe(request.get_data(), pace=False).read()
     except SonioxError as error:
         abort(502, str(error))
-    return {"text": transcription.transcript.final_text.strip(), "worker": str(os.getpid())}
+    return {"text": transcript.final_text.strip(), "worker": str(os.getpid())}

@@ -1,17 +1,16 @@
-"""How gunicorn serves `app.py`; environment variables choose the workers."""
+"""Settings of gunicorn for `app.py`; environment variables choose the workers."""
 
 import json
 import os
 import subprocess
 import sys
 
-# "sync" does one request at a time in each worker, "gthread" as many as it has threads, "gevent"
-# as many as come
+# "sync" handles one request at a time in each worker, "gthread" one per thread, "gevent" any number
 worker_class = os.environ.get("WORKER_CLASS", "gthread")
 if worker_class == "gevent":
     from gevent import monkey
 
-    # gunicorn patches in the workers, which is too late for what was imported before the fork
+    # gunicorn patches in the workers: too late for modules imported before the fork
     monkey.patch_all()
 
 bind = os.environ.get("BIND", "127.0.0.1:8000")
@@ -22,13 +21,14 @@ threads = 1 if worker_class == "sync" else 8
 timeout = 300
 
 if os.environ.get("SANDBOX"):
-    # a program of its own: a master that forks should run no threads
+    # in its own process, since a master that forks should run no threads
     command = [sys.executable, "-m", "soniox_sync", "sandbox", "--json"]
     sandbox = subprocess.Popen(command, stdout=subprocess.PIPE)
+    assert sandbox.stdout is not None
     os.environ.update(json.loads(sandbox.stdout.readline())["env"])
 
 
 def on_exit(server: object) -> None:
-    """End the sandbox with the master."""
+    """End the sandbox together with the master."""
     if os.environ.get("SANDBOX"):
-        sandbox.kill()  # it has nothing to save
+        sandbox.kill()  # it has no data to save

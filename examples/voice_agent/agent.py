@@ -1,59 +1,59 @@
-"""A voice agent: it listens all the time, answers aloud, and is quiet at once when interrupted."""
+"""Talk to a voice agent (`--mic`), or let a scripted caller ask it, interrupt it, and hang up.
+
+python examples/voice_agent/agent.py --sandbox
+"""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterable
-from typing import Any, Callable, Optional
+import argparse
+from collections.abc import Iterator
+from typing import Any
 
-from soniox_sync import SonioxClient, Speech
+from soniox_sync import Conversation, MicrophoneSource, SonioxClient
+from soniox_sync.sandbox import Line, Sandbox
 
-RATE = 16000
-RAW: dict[str, Any] = {"audio_format": "pcm_s16le", "sample_rate": RATE}
+SCRIPT = [
+    Line("How do the tides work?", after="What can I do for you?"),
+    Line("Stop, thank you.", after="water", over=True),
+]
+TIDES = "The moon pulls the water towards it, and leaves some behind on the far side."
 
 
-class Agent:
-    """Turns utterances into spoken answers.
+def reply(text: str, conversation: Conversation) -> Iterator[str]:
+    """Yield the answer; a language model gets `conversation.messages()`, and yields its tokens."""
+    if "stop" in text.lower():
+        conversation.stop("Of course. Good bye.")
+    else:
+        yield TIDES
 
-    `think` gives the answer to what was heard, as a str or piece by piece. `open_player` gives a
-    `soniox_sync.audio.Player`, or what behaves like one, for each answer.
-    """
 
-    def __init__(
-        self,
-        client: SonioxClient,
-        think: Callable[[str], Iterable[str]],
-        open_player: Callable[[], Any],
-    ) -> None:
-        self._client, self._think, self._open_player = client, think, open_player
-        self.speech: Optional[Speech] = None  # while something is said
-        self._player: Any = None
+def talk(client: SonioxClient, source: Any, sink: Any, **options: Any) -> None:
+    """Talk until one of the two has had enough."""
+    with client.realtime.converse(source, reply, sink, voice="Nina", **options) as conversation:
+        conversation.say("Hello! What can I do for you?")
+        for turn in conversation:
+            print(f"{turn.user_text} -> {turn.agent_text_heard}", flush=True)
 
-    def converse(self, source: Any, **stt_config: Any) -> None:
-        """Listen and answer until the source ends."""
-        transcription = self._client.realtime.transcribe(
-            source, enable_endpoint_detection=True, **stt_config
-        )
-        for event in transcription:
-            speech = self.speech
-            if event.kind == "result" and event.text.strip() and speech:
-                speech.cancel()  # the barge-in: the first guess of a word is enough
-                self._player.stop()
-            elif event.kind == "endpoint":
-                self.answer(transcription.transcript.utterances()[-1].text.strip())
 
-    def answer(self, heard: str) -> None:
-        """Begin to speak on a thread of its own, so that the agent goes on listening."""
-        print(f"caller: {heard}", flush=True)
-        self._player = self._open_player()
-        self.speech = self._client.realtime.speak(self._think(heard), voice="Nina", **RAW)
-        threading.Thread(target=self._say, args=(self.speech, self._player)).start()
+def main() -> None:
+    """Parse the command line and start the conversation."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--mic", action="store_true", help="use microphone and loudspeaker")
+    parser.add_argument("--headset", action="store_true", help="the same, and you may interrupt")
+    parser.add_argument("--sandbox", action="store_true", help="use a local sandbox; needs no key")
+    args = parser.parse_args()
 
-    def _say(self, speech: Speech, player: Any) -> None:
-        with player:
-            for chunk in speech:  # ends at once after `cancel()`
-                player.write(chunk)
-            player.finish()
-        print(f"agent:  {speech.spoken_text.strip()}", flush=True)
-        if self.speech is speech:
-            self.speech = None
+    with Sandbox() as sandbox:  # the scripted caller's voice in any case
+        client = sandbox.client() if args.sandbox else SonioxClient()  # reads SONIOX_API_KEY
+        if args.mic or args.headset:
+            from soniox_sync.audio import Player  # needs the extra `audio`
+
+            duplex = "full" if args.headset else None  # a laptop's microphone hears the agent
+            talk(client, MicrophoneSource(), Player(), duplex=duplex)
+        else:
+            caller = sandbox.caller(SCRIPT, speed=2.0)
+            talk(client, caller, caller)
+
+
+if __name__ == "__main__":
+    main()

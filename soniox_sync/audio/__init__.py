@@ -1,12 +1,14 @@
-"""Audio as bytes: format names and sizes (`formats`), WAV files and streams (`wav`).
+"""Audio as bytes: formats and sizes (`formats`), WAV (`wav`), saving and playback.
 
-Depends on `errors` and the standard library alone. Names are loaded on first use.
+Depends on `errors` and the standard library only; `Player` needs the extra `audio`. Names are
+loaded on first use.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from .._support.lazy import lazy_names
 
 if TYPE_CHECKING:
     from .formats import (
@@ -25,15 +27,10 @@ if TYPE_CHECKING:
         tts_format_name,
     )
     from .playing import Played, Player, play
-    from .wav import (
-        WavHeader,
-        WavParser,
-        WavReader,
-        WavSaver,
-        WavWriter,
-        save_audio,
-        wav_header,
-    )
+    from .saving import save_audio
+    from .wav.header import WavHeader, WavParser, wav_header
+    from .wav.reader import WavReader
+    from .wav.writer import WavSaver, WavWriter
 
 __all__ = [
     "ASYNC_CONTAINERS",
@@ -61,17 +58,17 @@ __all__ = [
     "wav_header",
 ]
 
-_FROM_WAV = frozenset(
-    {"WavHeader", "WavParser", "WavReader", "WavSaver", "WavWriter", "save_audio", "wav_header"}
+lazy_names(
+    globals(),
+    {
+        "formats": """
+            ASYNC_CONTAINERS AUTO_FORMAT RAW_FORMATS STT_CONTAINERS TTS_FORMATS RawAudio RawFormat
+            TtsFormat default_tts_sample_rate is_raw raw_format stt_format_name tts_format_name
+        """,
+        "playing": "Played Player play",
+        "saving": "save_audio",
+        "wav.header": "WavHeader WavParser wav_header",
+        "wav.reader": "WavReader",
+        "wav.writer": "WavSaver WavWriter",
+    },
 )
-
-_FROM_PLAYING = frozenset({"Played", "Player", "play"})
-
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    where = ".wav" if name in _FROM_WAV else ".playing" if name in _FROM_PLAYING else ".formats"
-    module = import_module(where, __name__)
-    value = globals()[name] = getattr(module, name)
-    return value

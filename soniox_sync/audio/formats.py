@@ -1,47 +1,36 @@
-"""Audio formats by name: what one sample weighs, what the service takes and what it speaks.
+"""Audio formats by name: bytes per sample, what transcription accepts, what speech can produce.
 
 Transcription and speech spell the companded formats differently (`mulaw` and `pcm_mulaw`); every
-lookup here takes either spelling. Source: PROTOCOL 6.1, 6.2.
+lookup here accepts both. Source: PROTOCOL 6.1, 6.2.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple, Optional
 
-from ..errors import ConfigurationError, InputTypeError
+from .._support.checks import integer, refused, wrong_value
 
-__all__ = [
-    "ASYNC_CONTAINERS",
-    "AUTO_FORMAT",
-    "RAW_FORMATS",
-    "STT_CONTAINERS",
-    "TTS_FORMATS",
-    "RawAudio",
-    "RawFormat",
-    "TtsFormat",
-    "default_tts_sample_rate",
-    "is_raw",
-    "raw_format",
-    "stt_format_name",
-    "tts_format_name",
-]
-
-# The service finds the container by itself.
+# The service detects the container itself.
 AUTO_FORMAT = "auto"
 
 STT_CONTAINERS = frozenset({"aac", "aiff", "amr", "asf", "flac", "mp3", "ogg", "wav", "webm"})
 
-# Only the asynchronous service reads these two more.
+# Only the asynchronous service also reads these two.
 ASYNC_CONTAINERS = STT_CONTAINERS | {"m4a", "mp4"}
+
+# Beyond these a number is a mistake or a damaged header, and a chunk would not fit into memory. The
+# highest rate that converters offer is 768 kHz; libsndfile allows as many channels.
+MAX_SAMPLE_RATE, MAX_CHANNELS = 10_000_000, 1024
 
 
 class RawFormat(NamedTuple):
-    """Describes one headerless format: `name` as transcription spells it, bytes per sample.
+    """Headerless format: its name in transcription, and bytes per sample.
 
-    `encoding` is `"int"`, `"uint"`, `"float"`, `"mulaw"` or `"alaw"`; `little_endian` means
-    nothing for samples of one byte.
+    `encoding` is `"int"`, `"uint"`, `"float"`, `"mulaw"` or `"alaw"`; `little_endian` has no
+    meaning for samples of one byte.
     """
 
     name: str
@@ -51,7 +40,7 @@ class RawFormat(NamedTuple):
 
     @property
     def bits(self) -> int:
-        """Give the bits of one sample."""
+        """Bits per sample."""
         return self.sample_bytes * 8
 
 
@@ -72,10 +61,13 @@ def _raw_table() -> dict[str, RawFormat]:
     return table
 
 
-# Name as transcription spells it -> what it is (PROTOCOL 6.1).
+# A read allocates its whole size, which a declared rate and a long chunk could make any.
+_MOST_CHUNK_BYTES = 16 * 1024 * 1024
+
+# Name in transcription -> format (PROTOCOL 6.1).
 RAW_FORMATS: Mapping[str, RawFormat] = _raw_table()
 
-# Other spellings of the same bytes: those of speech, and those only the JavaScript SDK lists.
+# Other names of the same formats: those in speech, and those that only the JavaScript SDK lists.
 _ALIASES: Mapping[str, str] = {
     "pcm_mulaw": "mulaw",
     "pcm_alaw": "alaw",
@@ -89,36 +81,47 @@ _TTS_NAMES: Mapping[str, str] = {"mulaw": "pcm_mulaw", "alaw": "pcm_alaw"}
 
 
 def raw_format(name: str) -> Optional[RawFormat]:
-    """Look up a headerless format; `None` for containers, `auto` and names unknown here."""
+    """Return a headerless format by name; `None` for containers, `auto` and unknown names."""
     return RAW_FORMATS.get(_ALIASES.get(name, name))
 
 
 def is_raw(name: str) -> bool:
-    """Tell whether audio of this format is headerless, so that rate and channels must be said."""
+    """Return whether audio of this format is headerless: rate and channels must be specified."""
     return raw_format(name) is not None
 
 
+def check_shape_given(
+    audio_format: str, sample_rate: Optional[int], num_channels: Optional[int]
+) -> None:
+    """Refuse a headerless format without its rate or channels."""
+    if not is_raw(audio_format):
+        return
+    for name, value in (("sample_rate", sample_rate), ("num_channels", num_channels)):
+        if value is None:
+            raise refused(name, f"an int, as audio_format {audio_format!r} is headerless", "None")
+
+
 def stt_format_name(name: str) -> str:
-    """Spell a format as transcription wants it: `pcm_mulaw` -> `mulaw`; others unchanged."""
+    """Return a format's name in transcription: `pcm_mulaw` -> `mulaw`; others unchanged."""
     return _ALIASES.get(name, name)
 
 
 def tts_format_name(name: str) -> str:
-    """Spell a format as speech wants it: `mulaw` -> `pcm_mulaw`; others unchanged."""
+    """Return a format's name in speech: `mulaw` -> `pcm_mulaw`; others unchanged."""
     return _TTS_NAMES.get(name, name)
 
 
 @dataclass(frozen=True)
 class RawAudio:
-    """Knows the shape of headerless audio and converts between bytes, frames and time, exactly.
+    """Format, rate and channels of headerless audio; converts exactly between bytes and time.
 
     A *frame* is one sample of every channel. All results are whole frames: `ms_to_bytes` rounds
-    to the frame at or before the moment (with `up=True` at or after it), `bytes_to_ms` to the
-    millisecond at or before. `bytes_to_ms(ms_to_bytes(ms, up=True)) == ms` at every rate of
-    1000 Hz and more. Integers throughout, so that hours of audio do not drift.
+    down to a frame (up with `up=True`), `bytes_to_ms` down to a millisecond.
+    `bytes_to_ms(ms_to_bytes(ms, up=True)) == ms` at every rate of 1000 Hz and more. Integers
+    throughout, so that no error accumulates over hours of audio.
 
     Raises
-        ConfigurationError: `format` is not headerless, or rate or channels are not positive.
+        ConfigurationError: `format` is not headerless, or rate or channels are below 1 or absurd.
         InputTypeError: rate or channels are not `int`.
     """
 
@@ -128,20 +131,18 @@ class RawAudio:
 
     def __post_init__(self) -> None:
         if raw_format(self.format) is None:
-            raise ConfigurationError(
-                f"audio_format {self.format!r} is not headerless, its bytes have no fixed length"
-            )
-        _check_count("sample_rate", self.sample_rate)
-        _check_count("num_channels", self.num_channels)
+            raise wrong_value("audio_format", "a headerless format", self.format)
+        integer(1, MAX_SAMPLE_RATE, "Hz")("sample_rate", self.sample_rate)
+        integer(1, MAX_CHANNELS)("num_channels", self.num_channels)
 
-    @property
+    @cached_property  # asked several times for each chunk of a recording
     def bytes_per_frame(self) -> int:
-        """Give the bytes of one sample of every channel."""
+        """Bytes of one sample of every channel."""
         return self._format.sample_bytes * self.num_channels
 
-    @property
+    @cached_property
     def bytes_per_second(self) -> int:
-        """Give the bytes of one second of audio."""
+        """Bytes of one second of audio."""
         return self.bytes_per_frame * self.sample_rate
 
     @property
@@ -155,28 +156,27 @@ class RawAudio:
         return num_bytes - num_bytes % self.bytes_per_frame
 
     def bytes_to_ms(self, num_bytes: int) -> int:
-        """Convert bytes to whole milliseconds, rounded down; a split frame counts nothing."""
+        """Convert bytes to whole milliseconds, rounded down; an incomplete frame does not count."""
         return num_bytes // self.bytes_per_frame * 1000 // self.sample_rate
 
     def bytes_to_sec(self, num_bytes: int) -> float:
-        """Convert bytes to seconds; for display and pacing, use milliseconds for arithmetic."""
+        """Convert bytes to seconds, for display and pacing; use milliseconds for arithmetic."""
         return num_bytes / self.bytes_per_second
 
     def ms_to_bytes(self, ms: int, *, up: bool = False) -> int:
-        """Convert milliseconds to the bytes of whole frames; `up` rounds to the next frame."""
+        """Convert milliseconds to bytes of whole frames, rounded down, or up with `up`."""
         frames, rest = divmod(ms * self.sample_rate, 1000)
         return (frames + (1 if up and rest else 0)) * self.bytes_per_frame
 
 
-def _check_count(field: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise InputTypeError(f"{field} must be an int, not {type(value).__name__}")
-    if value < 1:
-        raise ConfigurationError(f"{field} must be positive, not {value}")
+def chunk_bytes(audio: RawAudio, ms: int) -> int:
+    """Return the size of a chunk of `ms` milliseconds: at least a frame, at most 16 MiB."""
+    most = audio.align_down(_MOST_CHUNK_BYTES)
+    return max(audio.bytes_per_frame, min(audio.ms_to_bytes(ms), most))
 
 
 class TtsFormat(NamedTuple):
-    """Describes what speech can be asked for; empty `bitrates` means the format takes none."""
+    """Format that speech can produce; with empty `bitrates` it has no bit rate."""
 
     name: str
     sample_rates: tuple[int, ...]
@@ -189,7 +189,7 @@ _BITRATES = (32000, 64000, 96000, 128000, 192000, 256000, 320000)
 _OPUS_BITRATES = (16000, 32000, 64000, 96000, 128000, 256000)
 _COMPANDED_RATE = 8000
 
-# Name -> rates and bitrates the service documents (PROTOCOL 6.2). Others may exist: pass them on.
+# Name -> the documented sample rates and bit rates (PROTOCOL 6.2). Unknown names are passed on.
 TTS_FORMATS: Mapping[str, TtsFormat] = {
     known.name: known
     for known in (
@@ -207,6 +207,6 @@ TTS_FORMATS: Mapping[str, TtsFormat] = {
 
 
 def default_tts_sample_rate(name: str) -> int:
-    """Give the rate the service speaks at when none is asked for: 24000, companded 8000."""
+    """Return the sample rate, in Hz, of speech when none is specified: 24000, companded 8000."""
     known = TTS_FORMATS.get(tts_format_name(name))
     return known.default_sample_rate if known else 24000

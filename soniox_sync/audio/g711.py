@@ -1,11 +1,14 @@
-"""Companded telephone samples (mu-law, A-law) to 16-bit PCM: one table look-up a sample."""
+"""Decoding telephone samples (mu-law, A-law) to 16-bit PCM, one table look-up per sample."""
 
 from __future__ import annotations
 
 import array
 import sys
 
-__all__ = ["to_pcm"]
+# A code is a sign bit, three bits of segment (the exponent) and four bits of step (the mantissa).
+# mu-law inverts all bits, and has a bias of 132, which is added before the shift and subtracted
+# after it. A-law inverts every other bit, and its segment 0 is linear. Each result is the middle of
+# its step.
 
 
 def _mulaw(code: int) -> int:
@@ -29,7 +32,7 @@ _TABLES = {
 
 
 def to_pcm(data: bytes, encoding: str) -> bytes:
-    """Expand `"mulaw"` or `"alaw"` to `pcm_s16le`. Source: ITU-T G.711."""
+    """Expand samples of `"mulaw"` or `"alaw"` to `pcm_s16le`. Source: ITU-T G.711."""
     samples = array.array("h", map(_TABLES[encoding].__getitem__, data))
     if sys.byteorder == "big":
         samples.byteswap()

@@ -1,34 +1,35 @@
-"""Speech on the loudspeaker, as it arrives: `play(chunks)`, or a `Player` to stop it by hand.
+"""Playing speech as it arrives: `play(chunks)`, or a `Player` for more control.
 
-Goes through PortAudio (`pip install soniox-sync[audio]`). Playing starts once 150 ms are there, so
-that a network's jitter is not heard; when audio runs out it is counted and buffered anew.
+Uses PortAudio (`pip install soniox-sync[audio]`). Playback starts once 150 ms are buffered, so that
+network jitter is not heard; when audio runs out, the gap is counted and buffering starts over.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Callable, Optional, Union
 
+from .._support.checks import integer
+from .._support.reprs import audio_shape, counted, summary
 from ..errors import AudioDeviceError, AudioUnavailableError, ConfigurationError, StateError
-from .formats import RawAudio, is_raw, raw_format, stt_format_name
+from .buffering import PlayBuffer
+from .formats import RawAudio, stt_format_name
 from .g711 import to_pcm
-from .wav import WavParser
-
-__all__ = ["Played", "Player", "play"]
+from .portaudio import device_errors, load_sounddevice
+from .wav.header import WavParser
 
 Device = Union[int, str, None]
 
-# what is kept ready for the device: more would be memory, and sound after a change of mind
+# how much is buffered for the device: more would only take memory
 _AHEAD_SEC = 1.0
-# how long a device may take to play out what it was given, over what that lasts
+# how much longer than the duration of its audio a device may take: it has buffers of its own
 _DRAIN_SEC = 5.0
-# not every Ctrl-C ends a wait: it is looked for this often
+# on some platforms Ctrl-C does not interrupt a wait, and is noticed only when it ends
 _SLICE_SEC = 0.2
-# what PortAudio plays -> its name for it
+# formats that PortAudio plays -> their names there
 _DTYPES = {
     "pcm_s16le": "int16",
     "pcm_s24le": "int24",
@@ -41,7 +42,7 @@ _DTYPES = {
 
 @dataclass(frozen=True)
 class Played:
-    """Says what was heard: `audio_sec` seconds, `underruns` gaps, whether it was `stopped`."""
+    """What was played: `audio_sec` seconds, with `underruns` gaps; whether it was `stopped`."""
 
     audio_sec: float
     underruns: int
@@ -58,16 +59,18 @@ def play(
     start_buffer_ms: int = 150,
     on_start: Optional[Callable[[Player], object]] = None,
 ) -> Played:
-    """Play audio while it comes, to its end; blocks. A `Speech` brings its format itself.
+    """Play audio as it arrives, until it has ended; blocks. A `Speech` has its own format.
 
-    `audio_format`: headerless PCM, `mulaw`, `alaw`, or `"wav"` (which tells rate and channels);
-    default `pcm_s16le` at 24000 Hz. `device`: number or part of a name, `None` for the default.
-    `start_buffer_ms`: how much audio is gathered before it begins to sound. `on_start` gets the
-    `Player`, whose `stop()` may be called from any thread.
+    `audio_format`: headerless PCM, `mulaw`, `alaw`, or `"wav"` (whose header has the rate, in Hz,
+    and the channels); default `pcm_s16le` at 24000 Hz. `device`: a number or part of a name,
+    `None` for the default. `start_buffer_ms`: how many milliseconds of audio are collected before
+    playback starts. `on_start` is called with the `Player`, whose `stop()` may be called from any
+    thread. An exception of `chunks` is raised here, and what is still buffered is not played.
 
-    Raises `AudioUnavailableError` without the audio library or any device, `AudioDeviceError` for
-    a device that does not exist or went away, `ConfigurationError` for a format that is not
-    samples, and what `chunks` raises (what came before it is not played out).
+    Raises
+        AudioUnavailableError: no audio library, or no device at all.
+        AudioDeviceError: the device does not exist or was lost.
+        ConfigurationError: the format is compressed.
     """
     player = Player(
         audio_format=audio_format or getattr(chunks, "audio_format", None) or "pcm_s16le",
@@ -86,7 +89,7 @@ def play(
 
 
 class Player:
-    """Plays what is written to it. `write` and `finish` in one thread, `stop` in any."""
+    """Plays what is written to it. Call `write` and `finish` in one thread, the others in any."""
 
     def __init__(
         self,
@@ -97,26 +100,30 @@ class Player:
         device: Device = None,
         start_buffer_ms: int = 150,
     ) -> None:
-        self._library = _import_library()
+        integer(0)("start_buffer_ms", start_buffer_ms)
+        self._library = load_sounddevice()
+        self._audio_format = audio_format
         self._device = device
         self._start_buffer_ms = start_buffer_ms
         # Writer only
         self._parser = WavParser() if audio_format == "wav" else None
-        self._rest = b""
+        self._left: Optional[int] = None  # bytes of samples to come, if the header has a size
+        self._split_frame = b""  # start of a frame that the next write completes
+        self._seen_clears = 0  # `_clears` when the last write began
+        self._finished = False
         self._stream: Any = None
         # Set when the format is known, before the device runs
         self._shape: Optional[RawAudio] = None
         self._companded = ""
-        # Guards the fields below. Held for a few bytes' copy: the device's thread takes it, too.
-        self._changed = threading.Condition(threading.Lock())
-        self._waiting: deque[bytes] = deque()
-        self._waiting_bytes = 0
-        self._playing = False  # False while the start buffer fills
-        self._ended = False
+        self._silence = b"\0"
+        # Guards the fields below. Held only while bytes are copied: the device's thread takes it
+        # too.
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._buffer = PlayBuffer()
+        self._clears = 0  # calls of `clear()`
         self._stopped = False
-        self._done = False
-        self._played_bytes = 0
-        self._underruns = 0
+        self._device_ended = False
         if audio_format != "wav":
             self._set_format(audio_format, sample_rate or 24000, num_channels)
 
@@ -124,79 +131,140 @@ class Player:
 
     @property
     def underruns(self) -> int:
-        """Count the gaps: the device wanted audio and there was none."""
-        return self._underruns
+        """Number of gaps: how often the device needed audio and there was none."""
+        return self._buffer.underruns
 
     @property
     def played_sec(self) -> float:
-        """Give the seconds of audio that went to the device."""
-        return 0.0 if self._shape is None else self._shape.bytes_to_sec(self._played_bytes)
+        """Seconds of audio that were passed to the device."""
+        return self._seconds(self._buffer.played_bytes)
+
+    @property
+    def played_ms(self) -> float:
+        """Milliseconds of audio that were passed to the device; what `clear()` drops never counts.
+
+        What was passed on sounds within the latency of the device.
+        """
+        return self.played_sec * 1000
+
+    @property
+    def audio_format(self) -> str:
+        """Format of what is written, as it was given."""
+        return self._audio_format
+
+    @property
+    def sample_rate(self) -> Optional[int]:
+        """Sample rate in Hz of what is written, `None` before the header of a WAV was written."""
+        return None if self._shape is None else self._shape.sample_rate
+
+    def __repr__(self) -> str:
+        shape = self._shape
+        known = audio_shape(shape.format, shape.sample_rate, shape.num_channels) if shape else "wav"
+        gaps = f"with {counted(self.underruns, 'gap')}" if self.underruns else ""
+        return summary(self, known, self._state, f"{self.played_sec:.1f} s", gaps)
+
+    @property
+    def _state(self) -> str:
+        if self._stopped:
+            return "stopped"
+        if self._finished:
+            return "finished"
+        if self._device_ended:
+            return "device lost"
+        return "idle" if self._stream is None else "playing"
+
+    def _seconds(self, num_bytes: int) -> float:
+        return 0.0 if self._shape is None else self._shape.bytes_to_sec(num_bytes)
 
     # -- writing ---------------------------------------------------------------------------------
 
     def write(self, data: bytes) -> bool:
-        """Take audio, in pieces of any size; waits while a second of it is ready.
+        """Add audio, in chunks of any size; wait while a second of it is buffered.
 
-        Gives False after `stop()`: then nothing is taken any more. Raises `AudioDeviceError`,
-        `AudioUnavailableError` when the device cannot be opened.
+        Returns False after `stop()`: then nothing more is played. A `clear()` ends the wait, and
+        drops this audio as well.
+
+        Raises
+            AudioUnavailableError: there is no device at all.
+            AudioDeviceError: the device cannot be opened, or was lost.
+            ConfigurationError: not a WAV, or not one that can be played.
+            StateError: after `finish()`.
         """
         if self._parser is not None:
             header = self._parser.feed(data)
             if header is None:
                 return not self._stopped
             data, self._parser = self._parser.rest, None
+            self._left = header.data_bytes
             self._set_format(header.audio_format, header.sample_rate, header.num_channels)
-        self._open()
+        if self._left is not None:
+            data = data[: self._left]  # other RIFF chunks may follow
+            self._left -= len(data)
         shape = self._shape
-        assert shape is not None  # known by now
+        assert shape is not None  # set by the header, or on construction
+        if self._stream is None:
+            self._open(shape)
         if self._companded:
             data = to_pcm(data, self._companded)
-        data = self._rest + data
+        clears = self._clears
+        if clears != self._seen_clears:
+            self._seen_clears, self._split_frame = clears, b""
+        data = self._split_frame + data
         whole = shape.align_down(len(data))
-        self._rest = data[whole:]
+        self._split_frame = data[whole:]
         ahead_sec = max(_AHEAD_SEC, self._start_buffer_ms / 1000)
-        return self._queue(data[:whole], int(ahead_sec * shape.bytes_per_second))
+        return self._put(data[:whole], int(ahead_sec * shape.bytes_per_second), clears)
 
-    def _queue(self, data: bytes, limit: int) -> bool:
-        with self._changed:
-            while self._waiting_bytes > limit and not self._is_over():
+    def _put(self, data: bytes, limit: int, clears: int) -> bool:
+        with self._lock:
+            while self._buffer.waiting_bytes > limit and not self._is_over():
                 self._changed.wait(_SLICE_SEC)
             if self._stopped:
                 return False
-            if self._done:
-                raise AudioDeviceError("the audio device went away while it played")
-            if data:
-                self._waiting.append(data)
-                self._waiting_bytes += len(data)
+            if self._device_ended:
+                raise AudioDeviceError("the audio device was lost during playback")
+            if self._clears == clears:
+                self._buffer.put(data)
         return True
 
     def _is_over(self) -> bool:
-        return self._stopped or self._done
+        return self._stopped or self._device_ended
 
     def finish(self) -> Played:
-        """Wait until everything was heard (or `stop()`); tell what was."""
-        with self._changed:
-            self._ended = True
-            left = 0.0 if self._shape is None else self._shape.bytes_to_sec(self._waiting_bytes)
-            until = time.monotonic() + left + _DRAIN_SEC
+        """Wait until everything was played, or `stop()`, and return what was played."""
+        self._finished = True
+        with self._lock:
+            self._buffer.end()
+            left_sec = self._seconds(self._buffer.waiting_bytes)
+            until = time.monotonic() + left_sec + _DRAIN_SEC
             while self._stream is not None and not self._is_over() and time.monotonic() < until:
                 self._changed.wait(_SLICE_SEC)
         self.close()
-        return Played(self.played_sec, self._underruns, self._stopped)
+        return Played(self.played_sec, self.underruns, self._stopped)
 
     def stop(self) -> None:
-        """Be silent at once. Idempotent, never blocks for long, from any thread."""
-        with self._changed:
+        """Stop the sound at once and drop what is buffered. Idempotent, safe from any thread."""
+        with self._lock:
             self._stopped = True
-            self._waiting.clear()
-            self._waiting_bytes = 0
+            self._buffer.clear()
+            self._changed.notify_all()
+
+    def clear(self) -> None:
+        """Drop what was written and not yet played; what is written next is played as usual.
+
+        For an interruption. A `write` that waits in another thread returns, and its audio is
+        dropped too. Does not block; safe from any thread.
+        """
+        with self._lock:
+            self._clears += 1
+            self._buffer.clear()
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Release the device; what was not heard is dropped. Idempotent."""
+        """Release the device; what was not played is dropped. Idempotent."""
         stream, self._stream = self._stream, None
         if stream is not None:
-            if self._stopped or not self._done:
+            if self._stopped or not self._device_ended:
                 stream.abort()
             stream.close()
 
@@ -212,18 +280,19 @@ class Player:
         name = stt_format_name(audio_format)
         if name in ("mulaw", "alaw"):
             self._companded, name = name, "pcm_s16le"
-        if not is_raw(name) or name not in _DTYPES:
+        if name not in _DTYPES:
             raise ConfigurationError(
-                f"audio_format {audio_format!r} cannot be played: ask for pcm_s16le or wav"
+                f"audio_format: expected an uncompressed format, got {audio_format!r}: use "
+                "pcm_s16le or wav"
             )
         self._shape = RawAudio(name, sample_rate, num_channels)
+        if name == "pcm_u8":
+            self._silence = b"\x80"
+        self._buffer.start_bytes = self._shape.ms_to_bytes(self._start_buffer_ms)
 
-    def _open(self) -> None:
-        shape = self._shape
-        if self._stream is not None or shape is None:
-            return
-        if self._ended:
-            raise StateError("cannot write: the player was finished")
+    def _open(self, shape: RawAudio) -> None:
+        if self._finished:
+            raise StateError("cannot write: the player is finished")
         try:
             self._stream = self._library.RawOutputStream(
                 samplerate=shape.sample_rate,
@@ -231,76 +300,29 @@ class Player:
                 dtype=_DTYPES[shape.format],
                 device=self._device,
                 callback=self._fill,
-                finished_callback=self._device_done,
+                finished_callback=self._on_device_end,
             )
             self._stream.start()
-        except (self._library.PortAudioError, ValueError) as error:
+        except device_errors(self._library) as error:
             if self._device is not None:
                 raise AudioDeviceError(
                     f"the audio device {self._device!r} cannot be opened: {error}"
                 ) from error
-            raise AudioUnavailableError(f"there is no loudspeaker to play on: {error}") from error
+            raise AudioUnavailableError(f"no audio output device: {error}") from error
 
     def _fill(self, out: Any, frames: int, time: Any, status: Any) -> None:
-        """Give the device what it wants. Its own thread; must not block."""
-        wanted = len(out)
-        with self._changed:
-            data, over = self._take(wanted)
+        """Fill the device's buffer. Called on its own thread; must not block."""
+        with self._lock:
+            data = b"" if self._stopped else self._buffer.take(len(out))
+            over = self._stopped or self._buffer.is_finished
             self._changed.notify_all()
         out[: len(data)] = data
-        if len(data) < wanted:
-            out[len(data) :] = self._silence(wanted - len(data))
+        if len(data) < len(out):
+            out[len(data) :] = self._silence * (len(out) - len(data))
         if over:
             raise self._library.CallbackStop
 
-    def _silence(self, size: int) -> bytes:
-        assert self._shape is not None  # the device runs
-        kind = raw_format(self._shape.format)
-        return (b"\x80" if kind is not None and kind.encoding == "uint" else b"\0") * size
-
-    def _take(self, wanted: int) -> tuple[bytes, bool]:
-        """Take up to `wanted` bytes; also tells whether there will be no more. Under the lock."""
-        if self._stopped:
-            return b"", True
-        if not self._playing:
-            self._playing = self._ended or self._waiting_bytes >= self._start_bytes()
-        if not self._playing:
-            return b"", False
-        taken: list[bytes] = []
-        size = 0
-        while self._waiting and size < wanted:
-            piece = self._waiting.popleft()
-            if size + len(piece) > wanted:
-                self._waiting.appendleft(piece[wanted - size :])
-                piece = piece[: wanted - size]
-            taken.append(piece)
-            size += len(piece)
-        self._waiting_bytes -= size
-        self._played_bytes += size
-        if size < wanted and not self._ended:
-            self._underruns += 1
-            self._playing = False  # collect the start buffer again rather than stutter
-        return b"".join(taken), self._ended and not self._waiting
-
-    def _start_bytes(self) -> int:
-        assert self._shape is not None  # the device runs
-        return self._shape.ms_to_bytes(self._start_buffer_ms)
-
-    def _device_done(self) -> None:
-        with self._changed:
-            self._done = True
+    def _on_device_end(self) -> None:
+        with self._lock:
+            self._device_ended = True
             self._changed.notify_all()
-
-
-def _import_library() -> Any:
-    try:
-        import sounddevice
-    except ImportError as error:
-        raise AudioUnavailableError(
-            'playing needs the audio library: python -m pip install "soniox-sync[audio]"'
-        ) from error
-    except OSError as error:  # the package is there, PortAudio itself is not
-        raise AudioUnavailableError(
-            f"PortAudio is missing ({error}): install it, on Debian and Ubuntu libportaudio2"
-        ) from error
-    return sounddevice

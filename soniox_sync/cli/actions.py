@@ -1,145 +1,117 @@
-"""Commands that hold several actions, such as `files list`, and how they write what they found."""
+"""Commands with actions, such as `files list`."""
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from typing import Any, Callable
 
-from ..transcript.text import text_width, wrap
-from ..transcript.words import printable
-from .console import Console, OutputClosed, OutputFailed, columns, is_terminal, write_text
-from .options import common_options
+from .._support.reprs import counted
+from .console import Console, UsageError, is_terminal, write_text
+from .options import add_common
+from .parser import Parser
 
-__all__ = ["Actions", "Progress", "run_action", "write_record", "write_records"]
+__all__ = ["Actions", "add_delete", "check_deletion", "delete_chosen", "run_action"]
 
 Run = Callable[[argparse.Namespace, Console], None]
-_BAR = 24
 
 
 class Actions:
-    """Adds actions to a command's parser; the common options may follow them, too."""
+    """Actions of a command. The common options may also follow the action's name."""
 
     def __init__(self, parser: argparse.ArgumentParser) -> None:
-        self._actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-
-    def add(self, name: str, help: str, run: Run) -> argparse.ArgumentParser:
-        """Add an action and give its parser."""
-        parser = self._actions.add_parser(
-            name, help=help, description=help, parents=[common_options(2)], allow_abbrev=False
+        self._command = parser.prog
+        self._actions = parser.add_subparsers(
+            dest="action",
+            metavar="ACTION",
+            required=True,
+            title="actions",
+            prog=parser.prog,
+            parser_class=Parser,
         )
+
+    def add(
+        self,
+        name: str,
+        help: str,
+        run: Run,
+        usage: str = "",
+        example: str = "",
+        about: str = "",
+        **options: Any,
+    ) -> Parser:
+        """Add an action and return its parser.
+
+        `usage`: its arguments. `example`: what follows the action's name in the example of its
+        help, or several lines of that. `about`: paragraphs after it. `options`: as in `Parser`.
+        """
+        lines = [f"  {self._command} {name} {each}".rstrip() for each in example.split("\n")]
+        parser: Parser = self._actions.add_parser(
+            name,
+            help=help,
+            description="\n\n".join([f"{help[0].upper()}{help[1:]}.", "\n".join(lines), about]),
+            usage=" ".join(filter(None, ("%(prog)s", "[options]", usage))),
+            **options,
+        )
+        add_common(parser, 2, gateway=False)
         parser.set_defaults(run_action=run)
         return parser
 
 
 def run_action(args: argparse.Namespace, console: Console) -> None:
-    """Run the action that was asked for."""
+    """Run the action named on the command line."""
     args.run_action(args, console)
 
 
-def write_records(
+def add_delete(actions: Actions, noun: str, run: Run, help: str, item: str) -> Parser:
+    """Add the action `delete`, of what `help` names, and return its parser."""
+    delete = actions.add("delete", help, run, "ID... | --all", "ID", more="ids")
+    delete.add_argument("ids", nargs="*", metavar="ID", help=f"ids of the {noun}s")
+    delete.add_argument("--all", action="store_true", help=f"delete every {item}")
+    delete.add_argument(
+        "-y", "--yes", action="store_true", help="with --all, do not ask; asked on a terminal only"
+    )
+    return delete
+
+
+def check_deletion(args: argparse.Namespace, noun: str) -> None:
+    """Raise `UsageError` unless either ids or --all were given."""
+    if args.ids and args.all:
+        raise UsageError(f"--all deletes every {noun}: leave it out, or the IDs")
+    if not args.ids and not args.all:
+        raise UsageError(f"name the {noun}s to delete by their IDs, or delete all with --all")
+
+
+def delete_chosen(
     args: argparse.Namespace,
     console: Console,
-    records: Iterable[Any],
-    fields: Sequence[str],
+    noun: str,
+    list_all: Callable[[], Iterable[object]],
+    delete: Callable[[str], object],
+    delete_all: Callable[[], object],
 ) -> None:
-    """Write records: as lines of JSON, or their `fields` in columns, as many as there are."""
+    """Delete what the command line names, after a question if that is all, and write how many."""
+    count, declined = len(args.ids), False
+    if args.all:
+        count = sum(1 for _ in list_all())
+        if count and not args.yes and not _confirmed(console, f"delete {counted(count, noun)}?"):
+            console.note("nothing was deleted")
+            count, declined = 0, True
+        elif count:
+            delete_all()
+    for item_id in args.ids:
+        delete(item_id)
     if args.json:
-        for record in records:
-            console.write_json(_as_json(record.raw))
-        return
-    rows = [[_shown(getattr(record, name)) for name in fields] for record in records]
-    for line in _aligned(rows):
-        console.write(line + "\n")
-    if not rows:
-        console.note("there are none")
+        console.write_json(json.dumps({"deleted": count}))
+    elif not declined:
+        console.write(f"deleted {counted(count, noun)}\n")
 
 
-def write_record(args: argparse.Namespace, console: Console, record: Any) -> None:
-    """Write one record: as a line of JSON, or a line for each field that says something."""
-    if args.json:
-        console.write_json(_as_json(record.raw))
-        return
-    facts = {name: _shown(value) for name, value in record.raw.items() if value not in (None, [])}
-    width = max(map(len, facts), default=0)
-    for name, value in facts.items():
-        console.write(f"{name.ljust(width)}  {value}\n")
-
-
-def _as_json(raw: Mapping[str, Any]) -> str:
-    return json.dumps(raw, ensure_ascii=False)
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return "-"
-    if hasattr(value, "isoformat"):
-        return str(value.isoformat(" ", "seconds")).replace("+00:00", "Z")
-    if isinstance(value, (list, tuple)):
-        return ", ".join(_shown(item) for item in value)
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name}: {_shown(item)}" for name, item in value.items())
-    # a name from elsewhere must not write to the terminal what is no text
-    return "".join(ch if ch.isprintable() else "?" for ch in str(value))
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> Iterable[str]:
-    widths = [max(map(text_width, column)) for column in zip(*rows)]
-    for row in rows:
-        cells = [cell + " " * (width - text_width(cell)) for cell, width in zip(row, widths)]
-        yield "  ".join(cells).rstrip()
-
-
-class Progress:
-    """Draws one line of progress on stderr, where a person watches; elsewhere nothing.
-
-    A context manager; the line is gone afterwards. What is said meanwhile stands above it.
-    """
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._watched = is_terminal(console.stderr)
-        # Under the console's terminal lock
-        self._line = ""
-        self._drawn = ""
-
-    def share(self, what: str, done: int, total: int) -> None:
-        """Show how much is done."""
-        part = done / total if total else 1.0
-        full = int(part * _BAR)
-        self.say(f"{what} [{'#' * full}{'.' * (_BAR - full)}] {part:4.0%}")
-
-    def say(self, line: str) -> None:
-        """Show a line in place of the one before."""
-        with self._console.terminal:
-            self._line = " ".join(printable(line).split())
-            self.show()
-
-    def show(self) -> None:
-        """Draw the line, as much of it as fits."""
-        line = wrap([self._line], columns(self._console.stderr))[:1] if self._watched else []
-        self._draw("".join(line))
-
-    def hide(self) -> None:
-        """Erase the line until `show`."""
-        self._draw("")
-
-    def _draw(self, line: str) -> None:
-        if line == self._drawn:
-            return
-        blank = "\r" + " " * text_width(self._drawn) + "\r" if self._drawn else ""
-        self._drawn = line
-        try:
-            write_text(self._console.stderr, blank + line)
-        except (OutputClosed, OutputFailed):
-            self._watched = False
-
-    def __enter__(self) -> Progress:
-        self._console.attach(self)
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        with self._console.terminal:
-            self._console.attach(None)
-            self.hide()
+def _confirmed(console: Console, question: str) -> bool:
+    """Return what a user answers; without one, in a pipe, yes."""
+    if not (is_terminal(console.stdin) and is_terminal(console.stderr)):
+        return True
+    write_text(console.stderr, f"{question} [y/N] ")
+    answer = console.stdin.readline() if console.stdin is not None else ""
+    return answer.strip().lower() in ("y", "yes")

@@ -1,7 +1,9 @@
-"""Parse the command line, run one command, turn what it raises into an exit code.
+"""Parses the command line, runs one command and turns its exceptions into an exit code.
 
-A command is a module in `commands` with `HELP`, `add_arguments(parser)` and
-`run(args, console) -> None`. To add one, write the module and name it in `COMMANDS`.
+A command is a module in `commands` with `HELP`, `USAGE`, `add_arguments(parser)` and
+`run(args, console) -> None`; its docstring is the text of its `--help`, with examples. To add a
+command, write the module and add its name to `COMMANDS`. A command that supports gateways sets
+`SUPPORTS_GATEWAY`; one whose arguments may also follow options sets `MORE` to their name.
 """
 
 from __future__ import annotations
@@ -16,106 +18,172 @@ from importlib import import_module
 from typing import Any, Optional
 
 from .._version import __version__
+from ..config import resolve_connection_config
+from ..service import ENV_TRACE
+from .completion import complete, is_asked
 from .console import Console, OutputClosed, OutputFailed, UsageError
 from .interrupt import Interrupts
-from .options import common_options, settle
+from .options import add_common, fill_defaults
+from .parser import Parser
 from .reports import INTERRUPTED, OK, PROGRAM, USAGE, exit_code, report
 
 __all__ = ["COMMANDS", "build_parser", "run"]
 
-# in the order of the help; each is a module of `commands`
+# Modules of `commands`, in the order of the help.
 COMMANDS = (
     "demo",
     "speak",
     "transcribe",
+    "converse",
     "jobs",
     "files",
     "voices",
     "models",
     "temp-key",
     "usage",
+    "doctor",
     "sandbox",
 )
 
+_DESCRIPTION = """\
+Convert speech to text and text to speech with the Soniox speech service.
+
+  soniox-sync demo
+  soniox-sync transcribe meeting.wav
+  soniox-sync speak "Good morning." -o morning.wav
+"""
 
 _EPILOG = """\
-Each command tells its options and examples with --help.
+Run a command with --help for its options and examples. The common options may be given before or
+after the command.
 
-The key is read from SONIOX_API_KEY (with --gateway slng from SLNG_API_KEY). Without one, try
---sandbox or demo. Results go to stdout, progress and errors to stderr.
+The API key is read from SONIOX_API_KEY. Without a key, try the demo command, or --sandbox with any
+other. Results go to stdout, progress and errors to stderr.
 
-Exit codes: 0 done, 1 the service, the network or a device failed, 2 wrong usage, 130 interrupted
-by Ctrl-C, 143 ended by SIGTERM. What was transcribed until then is printed.
+Exit codes: 0 success, 1 error of the service, the network or a device, 2 usage error,
+130 interrupted by Ctrl-C, 143 ended by SIGTERM. What was transcribed before an error or an
+interruption is still printed.
 """
 
 
 def run(argv: Optional[Sequence[str]] = None) -> int:
-    """Run one command and give its exit code."""
+    """Run one command and return its exit code."""
+    console = Console()
     try:
         args = parse(argv)
-    except SystemExit as stop:  # argparse has printed help, version or what is wrong
+    except SystemExit as stop:  # argparse has printed the help or the version
         return stop.code if isinstance(stop.code, int) else USAGE
-    console = Console()
+    except UsageError as error:
+        as_json = "--json" in (sys.argv[1:] if argv is None else argv)
+        report(error, console, interrupted=False, verbose=0, as_json=as_json)
+        return USAGE
     with _logging(args.verbose, console), Interrupts() as interrupts:
         console.interrupts = interrupts
         try:
-            _run_command(args, console)
+            module = _module(args.command)
+            _check_gateway(args, module)
+            _check_region(args)
+            _check_trace(args)
+            module.run(args, console)
+            console.flush()
         except OutputClosed:
-            _silence_stdout()
-        except BaseException as error:  # noqa: BLE001 - the program's top: every one has its code
+            _discard_stdout()
+        except BaseException as error:  # noqa: BLE001 - top of the program: each has an exit code
             if isinstance(error, OutputFailed):
-                _silence_stdout()
+                _discard_stdout()
             interrupted = interrupts.interrupted
             report(error, console, interrupted=interrupted, verbose=args.verbose, as_json=args.json)
             return exit_code(error, interrupted=interrupted)
         return INTERRUPTED if interrupts.interrupted else OK
 
 
-def _run_command(args: argparse.Namespace, console: Console) -> None:
-    module = _module(args.command)
-    _check_gateway(args, module)
-    module.run(args, console)
-    console.flush()
-
-
 def parse(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
-    """Parse arguments; the common options are found before and after the command."""
-    return settle(build_parser().parse_args(argv))
+    """Parse arguments. The common options may be given before or after the command.
+
+    Raises
+        ParseError: the arguments do not fit.
+        SystemExit: the help or the version was asked for, and printed.
+    """
+    parser = build_parser()
+    if argv is None and is_asked():
+        complete(parser)
+    return fill_defaults(parser.parse(argv))
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Build the parser of the whole command line."""
-    parser = argparse.ArgumentParser(
+def build_parser() -> Parser:
+    """Return the parser of the whole command line."""
+    parser = Parser(
         prog=PROGRAM,
-        description="Speak and transcribe with the Soniox speech service.",
+        usage="%(prog)s [options] COMMAND [options]",
+        description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        parents=[common_options(0)],
-        allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    parser.add_argument(
+        "--version",
+        action="version",
+        version=f"{PROGRAM} {__version__}",
+        help="show the version",
+    )
+    add_common(parser, 0, gateway=False)
+    commands = parser.add_subparsers(
+        dest="command",
+        metavar="COMMAND",
+        required=True,
+        title="commands",
+        prog=parser.prog,
+        parser_class=Parser,
+    )
     for name in COMMANDS:
         module = _module(name)
         command = commands.add_parser(
             name,
             help=module.HELP,
             description=module.__doc__,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            parents=[common_options(1)],
-            allow_abbrev=False,
+            usage=f"%(prog)s [options] {module.USAGE}".rstrip(),
+            more=getattr(module, "MORE", None),
         )
         module.add_arguments(command)
+        add_common(command, 1, gateway=_has_gateway(module))
     return parser
 
 
+def _has_gateway(module: Any) -> bool:
+    return getattr(module, "SUPPORTS_GATEWAY", False)
+
+
 def _check_gateway(args: argparse.Namespace, module: Any) -> None:
-    """Refuse what a gateway cannot do. A command that can says so with `TAKES_GATEWAY`."""
-    if args.gateway and not getattr(module, "TAKES_GATEWAY", False):
-        raise UsageError(f"--gateway is for speak and transcribe, not for {args.command}")
+    """Refuse a gateway for commands that do not support one, and its options without one."""
+    if args.gateway and not _has_gateway(module):
+        *others, last = [name for name in COMMANDS if _has_gateway(_module(name))]
+        able = f"{', '.join(others)} and {last}"
+        raise UsageError(f"--gateway works with {able}, not with {args.command}")
     for name in ("world_part", "provider_key_env"):
         if getattr(args, name) and not args.gateway:
             raise UsageError(f"--{name.replace('_', '-')} needs --gateway slng")
+
+
+def _check_region(args: argparse.Namespace) -> None:
+    """Refuse an unknown region of the service before anything is opened or written.
+
+    The doctor has a check of its own for it, and a gateway regions of its own.
+    """
+    if args.region is not None and not args.gateway and args.command != "doctor":
+        resolve_connection_config({"region": args.region})
+    if args.command == "sandbox" and (args.region or args.api_key_env):
+        raise UsageError("the sandbox needs no key and no region: leave out the other option")
+
+
+def _check_trace(args: argparse.Namespace) -> None:
+    """Refuse options of a trace where nothing would be recorded."""
+    if args.command == "sandbox" and (args.trace or args.trace_audio):
+        raise UsageError(
+            "--trace records what a client sends and receives: give it to the command that "
+            "connects to the sandbox"
+        )
+    if args.trace == "":
+        raise UsageError("--trace needs the name of a file")
+    if args.trace_audio and not (args.trace or os.environ.get(ENV_TRACE)):
+        raise UsageError("--trace-audio needs --trace FILE")
 
 
 def _module(name: str) -> Any:
@@ -124,7 +192,7 @@ def _module(name: str) -> Any:
 
 @contextmanager
 def _logging(verbose: int, console: Console) -> Iterator[None]:
-    """Show the library's log for one command; a program that calls `main` keeps its own set-up."""
+    """Show the library's log for one command, then restore the logging set-up."""
     if not verbose:
         yield
         return
@@ -141,23 +209,23 @@ def _logging(verbose: int, console: Console) -> Iterator[None]:
 
 
 class _ConsoleHandler(logging.Handler):
-    """Logs above what is drawn on the terminal."""
+    """Handler that writes records to stderr, above what is drawn on the terminal."""
 
     def __init__(self, console: Console) -> None:
         super().__init__()
         self._console = console
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a record."""
-        self._console.say(self.format(record))
+        """Write one record."""
+        self._console.write_error(self.format(record))
 
 
-def _silence_stdout() -> None:
-    """Let the interpreter flush into nothing at exit: nobody takes our output any more."""
+def _discard_stdout() -> None:
+    """Redirect what is still buffered to the null device, or the flush at exit would fail again."""
     try:
         descriptor = sys.stdout.fileno()
     except (AttributeError, OSError, ValueError):
-        return  # not a real file, so nothing is flushed
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, descriptor)
-    os.close(nowhere)
+        return  # no descriptor: nothing is flushed at exit
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, descriptor)
+    os.close(null)

@@ -1,4 +1,4 @@
-"""Files that a command writes: whole or not at all, with failures told by the name they got."""
+"""Output files of commands, which appear only when they are complete."""
 
 from __future__ import annotations
 
@@ -6,27 +6,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from ..audio.whole import whole_file
+from ..audio.saving import whole_file
 from ..errors import SonioxError
 from .console import OutputFailed, UsageError
 
-__all__ = ["written_file"]
+__all__ = ["output_file"]
 
 
 @contextmanager
-def written_file(path: str) -> Iterator[BinaryIO]:
-    """Open a file that takes its place under `path` when the block ends well; see `whole_file`.
+def output_file(path: str) -> Iterator[BinaryIO]:
+    """Open a file that appears at `path` when the block ends without an error.
 
-    Raises:
-        UsageError: it cannot be made. OutputFailed: it cannot be written, as on a full disk.
+    Raises
+        UsageError: the file cannot be created.
+        OutputFailed: the file cannot be written, for example because the disk is full.
     """
-    begun = False
+    opened = False
     try:
         with whole_file(path) as file:
-            begun = True
+            opened = True
             yield file
     except OSError as error:
         if isinstance(error, SonioxError):
-            raise  # of the connection
-        kind = OutputFailed if begun else UsageError
+            raise  # connection errors are OSErrors too
+        kind = OutputFailed if opened else UsageError
         raise kind(f"cannot write {path}: {error.strerror or error}") from error

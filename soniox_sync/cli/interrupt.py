@@ -1,4 +1,7 @@
-"""Signals: Ctrl-C once stops gracefully where a command can, twice cancels; others end at once."""
+"""Signals: the first Ctrl-C stops gracefully where a command can, the second cancels.
+
+SIGTERM and SIGHUP end the command at once, but it still removes its temporary files.
+"""
 
 from __future__ import annotations
 
@@ -17,19 +20,17 @@ from ..errors import SonioxError
 
 __all__ = ["Interrupts", "Terminated"]
 
-log = logging.getLogger("soniox_sync.cli")
+log: logging.Logger = logging.getLogger("soniox_sync.cli")
 
 Step = Callable[[], object]
-# ending takes a few hundredths of a second; whoever sends a signal again after a second means it
+# Clean-up takes a few hundredths of a second; a signal after more than a second is a new one.
 _GRACE_SEC = 1.0
-# what a service manager and a closed terminal send; Windows has only the first
-_ENDINGS = [
-    number for name in ("SIGTERM", "SIGHUP") if (number := getattr(signal, name, None)) is not None
-]
+# Sent by service managers and by a closed terminal. Windows has only SIGTERM.
+_TERMINATING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 class Terminated(BaseException):
-    """Ends the main thread's work because a signal asked for it, so that nothing is left behind."""
+    """Raised in the main thread by SIGTERM and SIGHUP, so that clean-up code runs."""
 
     def __init__(self, signum: int) -> None:
         super().__init__(f"ended by {signal.Signals(signum).name}")
@@ -37,18 +38,21 @@ class Terminated(BaseException):
 
 
 class Interrupts:
-    """Turns SIGINT into the steps of `graceful`, else into KeyboardInterrupt.
+    """Signal handlers of one command, as a context manager.
 
-    SIGTERM and SIGHUP raise `Terminated`. Signals that follow within a second of a raise are
-    taken for the same one, so that what it interrupted can be cleared away; later ones end it.
-    As a context manager it takes the signals over, and gives them back at the end. Does nothing
-    outside of the main thread, and leaves alone what is ignored (as under `nohup`) or, of the
-    latter two, handled already.
+    SIGINT takes the next step of `graceful`; without one it raises KeyboardInterrupt. SIGTERM and
+    SIGHUP raise `Terminated`. A signal within a second after that counts as the same one, so that
+    clean-up is not interrupted; a later one interrupts it. The previous handlers are restored at
+    the end, with one exception: after a Ctrl-C, the default action for SIGINT, to kill the process,
+    is replaced by ignoring it.
+
+    Does nothing outside of the main thread. Signals that are ignored (as under `nohup`) stay
+    ignored, and a handler for SIGTERM or SIGHUP stays in place.
     """
 
     def __init__(self) -> None:
-        self.interrupted = False
-        # Main thread only, where signal handlers run as well
+        self.interrupted: bool = False
+        # Main thread only, where signal handlers run too
         self._steps: list[Step] = []
         self._due: queue.SimpleQueue[Optional[Step]] = queue.SimpleQueue()
         self._before: dict[int, Any] = {}
@@ -58,26 +62,35 @@ class Interrupts:
         if threading.current_thread() is threading.main_thread():
             if signal.getsignal(signal.SIGINT) not in (signal.SIG_IGN, None):
                 self._before[signal.SIGINT] = signal.signal(signal.SIGINT, self._handle)
-            for number in _ENDINGS:
+            for number in _TERMINATING:
                 if signal.getsignal(number) is signal.SIG_DFL:
                     self._before[number] = signal.signal(number, self._terminate)
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         while self._before:
-            signal.signal(*self._before.popitem())
+            number, before = self._before.popitem()
+            if number == signal.SIGINT and self.interrupted and before is signal.SIG_DFL:
+                # the process is about to exit with 130: another Ctrl-C must not kill it first
+                before = signal.SIG_IGN
+            signal.signal(number, before)
 
     @contextmanager
     def graceful(self, *steps: Step) -> Iterator[None]:
-        """Let the first Ctrl-C inside take the first step, the second the next, and go on.
+        """Take the first step at the first Ctrl-C inside the block, the next step at the next one.
 
         When no step is left, Ctrl-C raises KeyboardInterrupt. Each step runs on a thread of its
-        own and may block; what it raises is logged, so it should surface elsewhere.
+        own and may block. An exception of a step is only logged: the block is expected to raise it
+        too.
         """
         due: queue.SimpleQueue[Optional[Step]] = queue.SimpleQueue()
-        runner = threading.Thread(
-            target=_take_steps, args=(due,), name="soniox-interrupt", daemon=True
-        )
+
+        def run_steps() -> None:
+            while (step := due.get()) is not None:
+                name = "soniox-step"
+                threading.Thread(target=_take, args=(step,), name=name, daemon=True).start()
+
+        runner = threading.Thread(target=run_steps, name="soniox-interrupt", daemon=True)
         runner.start()
         self._due, self._steps = due, list(steps)
         try:
@@ -88,8 +101,8 @@ class Interrupts:
             runner.join()
 
     def _handle(self, signum: int, frame: Optional[FrameType]) -> None:
-        # It may have interrupted the main thread anywhere, so it takes no lock and starts no
-        # thread: SimpleQueue.put alone is made for that.
+        # May interrupt the main thread anywhere, even inside a lock, so it takes no lock and starts
+        # no thread. SimpleQueue.put is documented as reentrant.
         self.interrupted = True
         if self._steps:
             self._due.put(self._steps.pop(0))
@@ -105,7 +118,7 @@ class Interrupts:
             os.kill(os.getpid(), signum)
 
     def _is_repeated(self) -> bool:
-        """Tell whether something was raised a moment ago; else it will be now."""
+        """Return whether a signal raised within the grace period; if not, start a new period."""
         now, before = time.monotonic(), self._raised_at
         if before is not None and now - before < _GRACE_SEC:
             return True
@@ -113,15 +126,10 @@ class Interrupts:
         return False
 
 
-def _take_steps(due: queue.SimpleQueue[Optional[Step]]) -> None:
-    while (step := due.get()) is not None:
-        threading.Thread(target=_take, args=(step,), name="soniox-step", daemon=True).start()
-
-
 def _take(step: Step) -> None:
     try:
         step()
     except SonioxError as error:
-        log.debug("! after Ctrl-C: %s", error)  # the main thread meets it, too
+        log.debug("! after Ctrl-C: %s", error)  # the main thread raises it too
     except Exception:
         log.exception("! stopping after Ctrl-C failed")

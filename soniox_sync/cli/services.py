@@ -1,4 +1,4 @@
-"""What the commands ask of the library, in one place: a client, or a sandbox and its client."""
+"""Clients for commands: for the service, a gateway, or a sandbox started for the command."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import TYPE_CHECKING, Any, NoReturn, Optional, Union
 
 from ..errors import ConfigurationError
 from .console import Console, UsageError
@@ -19,41 +19,64 @@ if TYPE_CHECKING:
     Client = Union[SonioxClient, SlngClient]
 
 __all__ = [
-    "NO_SPEECH",
+    "report_missing_engines",
+    "has_token_times",
     "open_client",
     "open_realtime",
+    "open_realtime_with_sandbox",
     "open_sandbox",
-    "tells_times",
-    "warn_of_tones",
+    "trace_options",
+    "warn_missing_engines",
 ]
 
 NO_SPEECH = (
-    "the sandbox has no speech engines here, so it plays tones and makes the words up. For real "
+    "the sandbox has no speech engines installed: it plays tones and makes up the words. For "
     'speech: python -m pip install "soniox-sync[sandbox]"'
 )
 
 
 @contextmanager
 def open_realtime(args: argparse.Namespace) -> Iterator[Client]:
-    """Give what speaks and transcribes: the client, or that of `--gateway`; as `open_client`."""
-    if not args.gateway:
-        with open_client(args) as client:
-            yield client
-    elif args.sandbox:
-        if args.api_key_env:
-            raise UsageError("--sandbox needs no --api-key-env")
-        with open_sandbox() as sandbox, sandbox.slng_client(**_gateway_options(args)) as gateway:
-            yield gateway
-    else:
+    """Open the client for real-time commands: like `open_client`, but with `--gateway`."""
+    with open_realtime_with_sandbox(args) as (client, _):
+        yield client
+
+
+@contextmanager
+def open_realtime_with_sandbox(
+    args: argparse.Namespace,
+) -> Iterator[tuple[Client, Optional[Sandbox]]]:
+    """Open the same client; yield it with the sandbox of `--sandbox`, `None` without one."""
+    if args.sandbox:
+        if args.api_key_env or (args.region and not args.gateway):
+            _refuse_key(args)
+        with open_sandbox(args) as sandbox:
+            if args.gateway:
+                with sandbox.slng_client(**_gateway_options(args)) as gateway:
+                    yield gateway, sandbox
+            else:
+                with sandbox.client(**trace_options(args)) as client:
+                    yield client, sandbox
+    elif args.gateway:
         from ..slng import SlngClient
 
         with SlngClient(service_key(args), **_gateway_options(args)) as gateway:
-            yield gateway
+            yield gateway, None
+    else:
+        with open_client(args) as client:
+            yield client, None
+
+
+def _refuse_key(args: argparse.Namespace) -> NoReturn:
+    if args.gateway:
+        raise UsageError("--sandbox needs no key: leave out --api-key-env")
+    raise UsageError("--sandbox needs no key and no region: leave out the other option")
 
 
 def _gateway_options(args: argparse.Namespace) -> dict[str, Any]:
-    """Give the gateway's own options; the model of speech belongs to the route."""
+    """Return the options of the gateway's client; the speech model selects the route."""
     options: dict[str, Any] = {"world_part": args.world_part, "region": args.region}
+    options.update(trace_options(args))
     if args.provider_key_env is not None:
         options["provider_key"] = _key_of(args.provider_key_env)
     if args.command == "speak" and args.model:
@@ -63,65 +86,82 @@ def _gateway_options(args: argparse.Namespace) -> dict[str, Any]:
 
 @contextmanager
 def open_client(args: argparse.Namespace) -> Iterator[SonioxClient]:
-    """Give the client that the common options ask for, with a sandbox around it if need be.
+    """Open a client according to the common options; with `--sandbox` also start a sandbox.
 
-    Raises:
-        UsageError: options that exclude each other. ConfigurationError: no key, unknown region.
+    Raises
+        UsageError: options that exclude each other.
+        ConfigurationError: no key, or an unknown region.
     """
     if not args.sandbox:
-        with _service_client(args) as client:
+        from ..client import SonioxClient
+
+        with SonioxClient(service_key(args), region=args.region, **trace_options(args)) as client:
             yield client
         return
-    _refuse_beside_sandbox(args)
-    with open_sandbox() as sandbox, sandbox.client() as client:
+    if args.region or args.api_key_env:
+        _refuse_key(args)
+    with open_sandbox(args) as sandbox, sandbox.client(**trace_options(args)) as client:
         yield client
 
 
-def _refuse_beside_sandbox(args: argparse.Namespace) -> None:
-    if args.region or args.api_key_env:
-        raise UsageError("--sandbox needs neither --region nor --api-key-env")
-
-
-def _service_client(args: argparse.Namespace) -> SonioxClient:
-    from ..client import SonioxClient
-
-    return SonioxClient(service_key(args), region=args.region)
+def trace_options(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the options of a client that `--trace` and `--trace-audio` set."""
+    return {"trace": args.trace, "trace_audio": args.trace_audio}
 
 
 def service_key(args: argparse.Namespace) -> Optional[str]:
-    """Give the key of `--api-key-env`, `None` to let the client look in its own variable."""
+    """Return the key from the variable in `--api-key-env`; without one `None`, the default key."""
     if args.api_key_env is None:
         return None
     return _key_of(args.api_key_env)
 
 
 def _key_of(variable: str) -> str:
+    if not variable:
+        raise UsageError("--api-key-env needs the name of an environment variable")
     key = os.environ.get(variable)
     if not key:
-        raise ConfigurationError(f"the environment variable {variable} holds no key")
+        raise ConfigurationError(f"no key: the environment variable {variable} is not set")
     return key
 
 
-def open_sandbox(**options: Any) -> Sandbox:
-    """Make a sandbox, to be started by `with`."""
+def open_sandbox(args: argparse.Namespace, **options: Any) -> Sandbox:
+    """Return a sandbox, to be started by `with` or `start()`.
+
+    Unless `--no-cache` is given, it shares what it speaks with the sandboxes of other commands.
+    """
     from ..sandbox import Sandbox
+    from ..sandbox.engines.copies.folder import default_folder
 
-    return Sandbox(**options)
+    folder = None if args.no_cache else default_folder()
+    return Sandbox(speech_cache=folder, **options)
 
 
-def warn_of_tones(args: argparse.Namespace, console: Console) -> None:
-    """Say it when `--sandbox` can neither speak nor hear, lest its words be taken for real."""
+def report_missing_engines(console: Console, *, speech: bool, recognition: bool) -> None:
+    """Name the missing engines among those that a command uses."""
+    from ..sandbox import engines
+
+    if not engines.available():
+        console.write_error(f"soniox-sync: {NO_SPEECH}")
+        return
+    used = {engines.SYNTHESIZER: speech, engines.RECOGNIZER: recognition}
+    for package in engines.missing():
+        if used.get(package):
+            console.write_error(f"soniox-sync: {engines.explain_missing(package)}")
+
+
+def warn_missing_engines(
+    args: argparse.Namespace, console: Console, *, speech: bool = False, recognition: bool = False
+) -> None:
+    """Warn about engines missing from the sandbox of `--sandbox`: its words may be wrong."""
     if args.sandbox:
-        from ..sandbox.engines import available
-
-        if not available():
-            console.say(f"soniox-sync: {NO_SPEECH}")
+        report_missing_engines(console, speech=speech, recognition=recognition)
 
 
-def tells_times(args: argparse.Namespace) -> bool:
-    """Tell whether a lost line can be replaced: the service must say what it has heard."""
+def has_token_times(args: argparse.Namespace) -> bool:
+    """Return whether the service sends times, which captions and reconnecting need."""
     if not args.gateway:
         return True
-    from ..slng import tells_times
+    from ..slng.routes import has_times
 
-    return tells_times(args.model)
+    return has_times(args.model)

@@ -1,4 +1,4 @@
-"""What is to be transcribed: a file, standard input, the microphone, as a source of the library."""
+"""Audio to transcribe: a file, standard input or the microphone, as an audio source."""
 
 from __future__ import annotations
 
@@ -8,55 +8,64 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, BinaryIO, Union
+from typing import Any, BinaryIO, Optional, Union
 
 from ..audio.formats import is_raw
 from ..sources import AudioSource, FileSource, MicrophoneSource, PipeSource
 from .console import Console, UsageError
+from .inputs import is_url
 
-__all__ = ["opened_source"]
+__all__ = ["open_source"]
 
-log = logging.getLogger("soniox_sync.cli")
+log: logging.Logger = logging.getLogger("soniox_sync.cli")
 
-# how files of bare samples are called, besides by the name of their format
-_HEADERLESS = (".pcm", ".raw", ".s16", ".s16le", ".ulaw", ".alaw")
+# Extensions of raw audio, besides the names of the raw formats.
+_RAW_SUFFIXES = (".pcm", ".raw", ".s16", ".s16le", ".ulaw", ".alaw")
 
 
 @contextmanager
-def opened_source(args: argparse.Namespace, console: Console) -> Iterator[AudioSource]:
-    """Give the source that the arguments name; it is started by who transcribes it.
+def open_source(
+    args: argparse.Namespace, console: Console, source: Optional[str]
+) -> Iterator[AudioSource]:
+    """Open a source: a path, `-` for stdin, or `None` for the microphone. The recording starts it.
 
-    Regular files, also behind `<`, are paced as if spoken now and decoded where that is possible;
-    what cannot seek is taken as it comes.
+    Regular files, including a redirected stdin, are sent in real time and decoded where possible;
+    data from pipes is sent as it arrives.
 
-    Raises:
-        UsageError: it cannot be read, or not without saying what it is.
+    Raises
+        UsageError: the input cannot be read, is empty, or is raw audio of unknown format.
     """
-    name = "stdin" if args.source == "-" else args.source
-    log.info("reading %s", "the microphone" if args.mic else name)
-    if args.mic:
+    if source is None:
+        log.info("reading the microphone")
         yield MicrophoneSource()
-    elif args.source == "-":
+        return
+    if is_url(source):
+        raise UsageError(
+            "a URL cannot be transcribed in real time: download it, or let the service do so: "
+            f"soniox-sync jobs submit {source}"
+        )
+    log.info("reading %s", "stdin" if source == "-" else source)
+    if source == "-":
         yield _stdin_source(args, console)
-    elif _is_regular(args.source):
-        _check_has_header(args)
-        _check_not_empty(args.source, args.source)
-        yield FileSource(args.source, pace=_pace(args, True), **_told(args))
+    elif _is_regular(source):
+        _check_has_header(args, source)
+        _check_not_empty(source, source)
+        yield FileSource(source, pace=_pace(args, True), **_format_fields(args))
     else:
-        with _opened(args.source) as file:
-            yield PipeSource(file, pace=_pace(args, False), **_told(args))
+        with _opened(source) as file:
+            yield PipeSource(file, pace=_pace(args, False), **_format_fields(args))
 
 
 def _stdin_source(args: argparse.Namespace, console: Console) -> AudioSource:
     if console.stdin is not None and console.stdin.isatty():
         raise UsageError(
-            "stdin is this terminal: pipe audio into the command, or name a FILE, or use --mic"
+            "stdin is a terminal: pipe audio into this command, give a FILE, or use --mic"
         )
     stdin = console.binary_stdin()
     if _is_regular(stdin):
         _check_not_empty(stdin, "stdin")
-        return FileSource(stdin, pace=_pace(args, True), **_told(args))
-    return PipeSource(stdin, pace=_pace(args, False), **_told(args))
+        return FileSource(stdin, pace=_pace(args, True), **_format_fields(args))
+    return PipeSource(stdin, pace=_pace(args, False), **_format_fields(args))
 
 
 def _check_not_empty(file: Union[str, BinaryIO], name: str) -> None:
@@ -65,13 +74,17 @@ def _check_not_empty(file: Union[str, BinaryIO], name: str) -> None:
 
 
 def _is_regular(file: Union[str, BinaryIO]) -> bool:
-    """Tell whether a file lies on a disk, rather than being written by someone at present."""
+    """Return whether a file is a regular one, which is seekable; a pipe is not.
+
+    Raises
+        UsageError: it does not exist, or is a directory.
+    """
     try:
         mode = os.stat(file if isinstance(file, str) else file.fileno()).st_mode
     except (AttributeError, OSError, ValueError) as error:
         if isinstance(file, str):
             raise _cannot_read(file, error) from error
-        return False  # no file of the system at all
+        return False  # no descriptor
     if stat.S_ISDIR(mode):
         name = file if isinstance(file, str) else "stdin"
         raise UsageError(f"cannot read {name}: it is a directory")
@@ -80,30 +93,30 @@ def _is_regular(file: Union[str, BinaryIO]) -> bool:
 
 def _opened(path: str) -> BinaryIO:
     try:
-        return open(path, "rb")  # waits for the writer of a named pipe
+        return open(path, "rb")  # blocks until a named pipe has a writer
     except OSError as error:
         raise _cannot_read(path, error) from error
 
 
 def _cannot_read(path: str, error: Exception) -> UsageError:
-    # a ValueError tells of a character that no path may hold
+    # a ValueError: the path contains a null character
     return UsageError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}")
 
 
-def _check_has_header(args: argparse.Namespace) -> None:
-    ending = os.path.splitext(args.source)[1].lower()
-    if args.audio_format is None and (ending in _HEADERLESS or is_raw(ending[1:])):
+def _check_has_header(args: argparse.Namespace, source: str) -> None:
+    suffix = os.path.splitext(source)[1].lower()
+    if args.audio_format is None and (suffix in _RAW_SUFFIXES or is_raw(suffix[1:])):
         raise UsageError(
-            f"{args.source} has no header that says what it is: add for instance "
+            f"{source} looks like raw audio, without a header: give its format, for example "
             "--audio-format pcm_s16le --sample-rate 16000 --channels 1"
         )
 
 
-def _pace(args: argparse.Namespace, usual: bool) -> Union[bool, float]:
-    return usual if args.pace is None else float(args.pace)
+def _pace(args: argparse.Namespace, default: bool) -> Union[bool, float]:
+    return default if args.pace is None else float(args.pace)
 
 
-def _told(args: argparse.Namespace) -> dict[str, Any]:
+def _format_fields(args: argparse.Namespace) -> dict[str, Any]:
     if args.audio_format is None:
         return {}
     return {

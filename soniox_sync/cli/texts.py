@@ -1,4 +1,4 @@
-"""Text to speak: from the command line, or from standard input while it is still being written."""
+"""Text to speak: from the command line, or from standard input as it arrives."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from .console import Console, UsageError, is_terminal
 
 __all__ = ["text_of"]
 
-log = logging.getLogger("soniox_sync.cli")
+log: logging.Logger = logging.getLogger("soniox_sync.cli")
 
 _READ_BYTES = 4096
 _NO_TEXT = "there is no text to speak"
 
 
 def text_of(words: Sequence[str], console: Console) -> Union[str, Iterator[str]]:
-    """Give the text of the command line, or for a single `-` that of stdin as it comes.
+    """Return the words as one text, or for a single `-` an iterator over stdin as it arrives.
 
-    Raises:
-        UsageError: there is none; that of stdin raises it at its end.
+    Raises
+        UsageError: there is no text; the iterator raises it at its end.
     """
     if list(words) != ["-"]:
-        text = " ".join(map(_decoded, words))
+        text = " ".join(map(_as_utf8, words))
         if not text.strip():
             raise UsageError(_NO_TEXT)
         return text
     if is_terminal(console.stdin):
-        console.note("type what to say; Ctrl-D ends it")
+        console.note("type the text to speak, then press Ctrl-D")
     log.info("reading stdin")
     return decoded_text(reader_of(console.binary_stdin()))
 
 
-def _decoded(word: str) -> str:
-    """Make up for a locale that could not decode the command line: it is UTF-8 nearly always."""
+def _as_utf8(word: str) -> str:
+    """Return an argument decoded as UTF-8 if the locale could not decode it."""
     try:
         word.encode()
     except UnicodeEncodeError:
@@ -45,10 +45,10 @@ def _decoded(word: str) -> str:
 
 
 def decoded_text(read: Callable[[], bytes]) -> Iterator[str]:
-    """Give UTF-8 as text, as soon as it is read; bytes that are no text become U+FFFD.
+    """Yield UTF-8 text as soon as it is read; invalid bytes become U+FFFD.
 
-    Raises:
-        UsageError: at the end, when there was nothing but white space; or it cannot be read.
+    Raises
+        UsageError: stdin cannot be read, or contains nothing but white space.
     """
     decoder = codecs.getincrementaldecoder("utf-8-sig")(errors="replace")
     spoken = False
@@ -68,10 +68,10 @@ def decoded_text(read: Callable[[], bytes]) -> Iterator[str]:
 
 
 def reader_of(stream: BinaryIO) -> Callable[[], bytes]:
-    """Give a function that reads what a stream has, at least a byte, `b""` at its end.
+    """Return a function that waits for data and reads what is available; `b""` at the end.
 
-    It goes round Python's buffered files: the interpreter, when it exits, waits for their locks,
-    which a thread that reads would hold.
+    It bypasses Python's buffered files: a blocked read holds a lock of theirs, for which the
+    interpreter would wait at exit.
     """
     try:
         descriptor = stream.fileno()

@@ -1,15 +1,15 @@
-"""Everything that can be said before a connection is made, as immutable values. No I/O.
+"""Configuration of connections, sessions and streams, as immutable values. No I/O.
 
-`connection` and `keys`: where to and with which key. `stt` and `stt_context`: the start message of
-a transcription. `tts`: the config of a stream of speech. `options`: deadlines and bounds.
+`connection` and `keys`: where to connect and with which key. `stt` and `context`: the start message
+of a transcription. `tts`: the config of a speech stream. `options`: time limits and queue sizes.
 `constants`: the service's numbers.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from . import constants as _constants
+from .._support.lazy import lazy_names
 from ._urls import safe_url
 from .connection import (
     ConfigContext,
@@ -18,10 +18,10 @@ from .connection import (
     Region,
     ResolvedConnectionConfig,
     obtain_connection_config,
+    resolve_api_key,
     resolve_connection_config,
 )
-from .constants import *  # noqa: F403 - the numbers by their names, as constants.__all__ lists them
-from .keys import ApiKey, check_auth, check_subprotocol_key, resolve_api_key
+from .keys import ApiKey, check_auth, check_subprotocol_key
 from .options import SttSessionOptions, TtsConnectionOptions
 from .stt import SttConfig, merge_stt_config
 from .tts import (
@@ -34,13 +34,14 @@ from .tts import (
 )
 
 if TYPE_CHECKING:
-    from .stt_context import (
+    from .context import (
         Context,
         ContextEntry,
         OneWayTranslation,
         TranslationTerm,
         TwoWayTranslation,
     )
+    from .conversation import ConversationOptions
 
 __all__ = [
     "ApiKey",
@@ -49,6 +50,7 @@ __all__ = [
     "ConnectionConfig",
     "Context",
     "ContextEntry",
+    "ConversationOptions",
     "OneWayTranslation",
     "Region",
     "ResolvedConnectionConfig",
@@ -71,19 +73,12 @@ __all__ = [
     "resolve_tts_config",
     "safe_url",
 ]
-__all__ += _constants.__all__
 
-
-_FROM_CONTEXT = frozenset(
-    {"Context", "ContextEntry", "OneWayTranslation", "TranslationTerm", "TwoWayTranslation"}
+# most programs need none of these, and creating dataclasses takes time
+lazy_names(
+    globals(),
+    {
+        "context": "Context ContextEntry OneWayTranslation TranslationTerm TwoWayTranslation",
+        "conversation": "ConversationOptions",
+    },
 )
-
-
-def __getattr__(name: str) -> Any:
-    # most programs need none of these, and making dataclasses takes time
-    if name not in _FROM_CONTEXT:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from . import stt_context
-
-    value = globals()[name] = getattr(stt_context, name)
-    return value

@@ -1,26 +1,39 @@
-"""What the option objects of this package share: repr, replace, coercion, checks by table."""
+"""Base class and helpers of the option objects: equality, repr, `replace()`, coercion."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Callable, Optional, TypeVar, cast
+from collections.abc import Container, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, cast
 
-from ..errors import ConfigurationError, InputTypeError
+from .._support.checks import (
+    json_values,
+    mapping,
+    refuse_unknown,
+    refused,
+    wrong_type,
+    wrong_value,
+)
+from .._support.reprs import shortened
 
 V = TypeVar("V", bound="Value")
 T = TypeVar("T")
 
-# Longer values (a context of ten pages) would bury the rest of a repr.
-_REPR_LIMIT = 80
+EXTRA_HINT = "A field that this library does not know goes through extra={...}"
 
 
 class Value:
-    """Is the base of the option objects: equality, a short repr without secrets, `replace()`.
+    """Base of the option objects: equality, a short repr without secrets, `replace()`.
 
-    Its subclasses are dataclasses with `eq=False, repr=False`: methods written once here save a
-    third of the time that importing them takes.
+    Subclasses are dataclasses with `eq=False, repr=False`: with methods written once, here, they
+    are a third faster to import than with methods generated for each.
     """
+
+    if not TYPE_CHECKING:  # type checkers know the fields; dataclasses only raise TypeError
+
+        def __new__(cls, *args, **fields):
+            refuse_unknown(fields, field_names(cls), cls.__name__)
+            return super().__new__(cls)
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
@@ -31,24 +44,25 @@ class Value:
         return hash(_contents(self))
 
     def replace(self: V, **changes: Any) -> V:
-        """Make a copy with some fields changed.
+        """Return a copy with some fields changed.
 
         Raises
-            ConfigurationError: a name is not a field.
+            ConfigurationError: a name is not a field, or a value is invalid.
+            InputTypeError: a value of the wrong type.
         """
         refuse_unknown(changes, field_names(type(self)), type(self).__name__)
         return cast(V, dataclasses.replace(cast(Any, self), **changes))
 
     def __repr__(self) -> str:
         shown = [
-            f"{field.name}={_shortened(self._shown(field.name, value))}"
+            f"{field.name}={shortened(self._shown(field.name, value))}"
             for field in dataclasses.fields(cast(Any, self))
             if field.repr and (value := getattr(self, field.name)) is not None
         ]
         return f"{type(self).__name__}({', '.join(shown)})"
 
     def _shown(self, name: str, value: object) -> str:
-        """Give one field's part of the repr; of `extra` only names, a value may be a secret."""
+        """Return one field for the repr; for `extra` only names, as a value may be a secret."""
         return names_only(value) if name == "extra" else repr(value)
 
 
@@ -57,58 +71,76 @@ def _contents(value: object) -> tuple[Any, ...]:
 
 
 def names_only(value: object) -> str:
-    """Show a mapping by its names; anything else by its repr."""
+    """Return the names of a mapping, or the repr of anything else."""
     return f"<{', '.join(map(str, value))}>" if isinstance(value, Mapping) else repr(value)
 
 
-def _shortened(text: str) -> str:
-    return text if len(text) <= _REPR_LIMIT else text[: _REPR_LIMIT - 3] + "..."
-
-
 class Unchosen(str):
-    """Is a field's default that the caller did not choose, so that any other layer beats it.
+    """Default of a field that the caller did not set: any other layer overrides it.
 
-    Equal to the plain string in every way; only `chosen()` tells them apart.
+    Behaves exactly like the plain string; only `chosen()` distinguishes them.
     """
 
     __slots__ = ()
 
 
 def field_names(cls: type) -> tuple[str, ...]:
-    """List the fields of an option class in order."""
+    """Return the names of an option class's fields, in order."""
     return tuple(field.name for field in dataclasses.fields(cls))
 
 
 def chosen(value: object) -> dict[str, Any]:
-    """Give the fields that the object's maker set: neither `None` nor a built-in default."""
+    """Return the fields that the caller set: neither `None` nor a built-in default."""
     fields = {name: getattr(value, name) for name in field_names(type(value))}
     return {k: v for k, v in fields.items() if v is not None and not isinstance(v, Unchosen)}
 
 
-def layer(cls: type[T], value: object, what: str, hint: str = "") -> dict[str, Any]:
-    """Turn `None`, an option object or a mapping into the fields it sets.
+def layer(cls: type[T], value: object, name: str, hint: str = "") -> Mapping[str, Any]:
+    """Return the fields that an option object or a mapping sets; none for `None`.
 
-    A mapping keeps its `None`s: they switch off what a lower layer set.
+    A mapping keeps its `None`s: they switch off what a lower layer sets. `name` is used in errors,
+    `hint` is a sentence added for an unknown field.
 
     Raises
-        ConfigurationError: unknown name. InputTypeError: neither of the three.
+        ConfigurationError: an unknown name.
+        InputTypeError: another type.
     """
     if value is None:
         return {}
     if isinstance(value, cls):
         return chosen(value)
     if not isinstance(value, Mapping):
-        raise InputTypeError(
-            f"{what} must be a {cls.__name__} or a mapping, not {type(value).__name__}"
-        )
-    refuse_unknown(value, field_names(cls), what, hint)
-    return dict(value)
+        raise wrong_type(name, f"{cls.__name__} or a mapping", value)
+    refuse_unknown(value, field_names(cls), name, hint)
+    return value
 
 
-def stack(layers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Lay later layers over earlier ones; the dicts in `extra` are joined, not replaced."""
+def refuse_unknown_keywords(
+    call: Callable[..., object], given: Iterable[str], fields: Iterable[str]
+) -> None:
+    """Refuse keywords of a call that are not `fields`; parameters of its own are suggested, too.
+
+    Raises
+        ConfigurationError: an unknown name.
+    """
+    if unknown := set(given).difference(fields):
+        code = call.__code__
+        own = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
+        refuse_unknown(sorted(unknown), (*own, *fields), f"{call.__name__}()", EXTRA_HINT)
+
+
+def merge(cls: type, *layers: tuple[str, object]) -> dict[str, Any]:
+    """Return the fields of option objects or mappings; later ones override earlier ones.
+
+    Each is passed with a name for errors. The dicts in `extra` are merged, not replaced.
+
+    Raises
+        ConfigurationError: an unknown name.
+        InputTypeError: neither such an object nor a mapping.
+    """
     merged: dict[str, Any] = {}
-    for fields in layers:
+    for name, value in layers:
+        fields = layer(cls, value, name, EXTRA_HINT)
         joined = merge_extra(merged.get("extra"), fields.get("extra"))
         switched_off = "extra" in fields and fields["extra"] is None
         merged.update(fields)
@@ -118,167 +150,78 @@ def stack(layers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def merge_extra(lower: object, upper: object) -> Optional[dict[str, Any]]:
-    """Join two `extra` dicts, the upper one winning; `None` when there is neither.
+    """Merge two `extra` dicts; `upper` overrides `lower`. Return `None` if both are empty.
 
     Raises
         InputTypeError: one of them is not a mapping.
     """
     parts = [part for part in (lower, upper) if part is not None]
     for part in parts:
-        if not isinstance(part, Mapping):
-            raise InputTypeError(f"extra must be a mapping, not {type(part).__name__}")
+        mapping("extra", part)
     return {k: v for part in parts for k, v in cast(Mapping[str, Any], part).items()} or None
 
 
-def coerce(cls: type[T], value: object, what: str) -> T:
-    """Turn `None` (all defaults), an option object or a mapping into an option object.
+def coerce(cls: type[T], value: object, name: str) -> T:
+    """Return an option object unchanged, or one made from a mapping, or the defaults for `None`.
 
     Raises
-        ConfigurationError: unknown name or refused value. InputTypeError: another type.
+        ConfigurationError: an unknown name or an invalid value.
+        InputTypeError: another type, or a field of the wrong type.
     """
-    if isinstance(value, cls):
-        return value
-    return cls(**layer(cls, value, what))
+    return value if isinstance(value, cls) else cls(**layer(cls, value, name))
 
 
-def refuse_unknown(
-    given: Iterable[object], known: Iterable[str], what: str, hint: str = ""
-) -> None:
-    """Refuse names that are not fields, with the nearest field as a suggestion.
+def check_extra(extra: Any, known: Container[str], what: str = "extra") -> None:
+    """Refuse an `extra` that would override a field, contains a key, or cannot be sent.
+
+    `what` is used in errors.
 
     Raises
-        ConfigurationError: at least one name is unknown.
-    """
-    known = tuple(known)
-    for name in given:
-        if name in known:
-            continue
-        raise ConfigurationError(f"{what} has no field {name!r}{_nearest(str(name), known)}{hint}")
-
-
-def _nearest(name: str, known: tuple[str, ...]) -> str:
-    import difflib  # only on the way to an error
-
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(known)}"
-
-
-# A check takes the field's name and its value (never None) and raises or returns.
-Check = Callable[[str, Any], None]
-
-
-def run_checks(value: object, checks: Mapping[str, Check]) -> None:
-    """Run the check of every field that is not `None`."""
-    for name, check in checks.items():
-        field = getattr(value, name)
-        if field is not None:
-            check(name, field)
-
-
-def boolean(name: str, value: Any) -> None:
-    """Refuse what is not `True` or `False`: 0, 1 and "false" are more often mistakes."""
-    if not isinstance(value, bool):
-        raise InputTypeError(f"{name} must be True or False, not {_kind(value)}")
-
-
-def text(max_chars: Optional[int] = None, *, empty: bool = False) -> Check:
-    """Make a check for strings of at most `max_chars` code points, not empty unless allowed."""
-
-    def check(name: str, value: Any) -> None:
-        if not isinstance(value, str):
-            raise InputTypeError(f"{name} must be a str, not {_kind(value)}")
-        if not value and not empty:
-            raise ConfigurationError(f"{name} must not be empty")
-        if max_chars is not None and len(value) > max_chars:
-            raise ConfigurationError(
-                f"{name} is too long: {len(value)} characters, the limit is {max_chars}"
-            )
-
-    return check
-
-
-def integer(low: Optional[int] = None, high: Optional[int] = None, unit: str = "") -> Check:
-    """Make a check for whole numbers from `low` to `high`, both included."""
-
-    def check(name: str, value: Any) -> None:
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise InputTypeError(f"{name} must be an int, not {_kind(value)}")
-        _check_range(name, value, low, high, unit)
-
-    return check
-
-
-def number(low: Optional[float] = None, high: Optional[float] = None, unit: str = "") -> Check:
-    """Make a check for finite numbers from `low` to `high`, both included."""
-
-    def check(name: str, value: Any) -> None:
-        _check_number(name, value)
-        _check_range(name, value, low, high, unit)
-
-    return check
-
-
-def positive_seconds(name: str, value: Any) -> None:
-    """Refuse what is not a finite number above 0."""
-    _check_number(name, value)
-    if value <= 0:
-        raise ConfigurationError(f"{name} must be more than 0 seconds, not {value}")
-
-
-def _check_number(name: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise InputTypeError(f"{name} must be a number, not {_kind(value)}")
-    if value != value or value in (float("inf"), float("-inf")):
-        raise ConfigurationError(f"{name} must be a finite number, not {value}")
-
-
-def _check_range(
-    name: str, value: float, low: Optional[float], high: Optional[float], unit: str
-) -> None:
-    if (low is None or value >= low) and (high is None or value <= high):
-        return
-    unit = f" {unit}" if unit else ""
-    bounds = f"at least {low}{unit}" if high is None else f"from {low} to {high}{unit}"
-    raise ConfigurationError(f"{name} must be {bounds}, not {value}")
-
-
-def _kind(value: object) -> str:
-    return "None" if value is None else type(value).__name__
-
-
-def string_list(name: str, value: Any) -> list[str]:
-    """Check a list of strings, none of them empty, and copy it.
-
-    Raises
-        ConfigurationError: an empty string. InputTypeError: a plain `str`, or another type.
-    """
-    if isinstance(value, str):
-        raise InputTypeError(f"{name} must be a list of str: write [{value[:20]!r}]")
-    if isinstance(value, (bytes, Mapping)) or not isinstance(value, Sequence):
-        raise InputTypeError(f"{name} must be a list of str, not {type(value).__name__}")
-    check_item = text()
-    for i, item in enumerate(value):
-        check_item(f"{name}[{i}]", item)
-    return list(value)
-
-
-def check_extra(extra: Any, known: Iterable[str]) -> None:
-    """Refuse an `extra` that would overwrite a field of its own or smuggle in a key.
-
-    Raises
-        ConfigurationError: such a name. InputTypeError: not a mapping with `str` names.
+        ConfigurationError: it contains such a name, or a value that JSON cannot represent.
+        InputTypeError: not a mapping with `str` names, or a value of such a type.
     """
     if extra is None:
         return
-    if not isinstance(extra, Mapping):
-        raise InputTypeError(f"extra must be a mapping, not {type(extra).__name__}")
-    known = frozenset(known)
+    mapping(what, extra)
     for name in extra:
         if not isinstance(name, str):
-            raise InputTypeError(f"extra must have str names, not {type(name).__name__}")
-        if name == "api_key":
-            raise ConfigurationError(
-                "extra must not hold 'api_key': give the key to the client, it is sent in one place"
-            )
-        if name in known:
-            raise ConfigurationError(f"extra must not hold {name!r}: it is a field, set it there")
+            raise wrong_type(what, "names that are str", name)
+        if name in known and name != "api_key":
+            raise wrong_value(what, "names that are not fields", name, "set the field itself")
+    json_values(what, extra)
+    refuse_key(what, extra)
+
+
+def refuse_key(what: str, value: Any) -> None:
+    """Refuse an `api_key`, in any spelling, anywhere inside a value: no message contains a key.
+
+    `value`: one that JSON can represent, so that it has an end.
+
+    Raises
+        ConfigurationError: there is one.
+    """
+    if isinstance(value, Mapping):
+        for name in value:
+            # servers may read other spellings of it as the same field
+            if str(name).replace("-", "").replace("_", "").lower() == "apikey":
+                raise refused(
+                    what, "fields without a key", repr(name), "pass the key to the client"
+                )
+        value = value.values()
+    elif not isinstance(value, (list, tuple)):
+        return
+    for item in value:
+        refuse_key(what, item)
+
+
+def with_extra(wire: dict[str, Any], known: Container[str], what: str) -> dict[str, Any]:
+    """Return `wire` with the contents of its `"extra"` merged into it.
+
+    Raises
+        ConfigurationError: a name in it is a field.
+        InputTypeError: not a mapping with `str` names.
+    """
+    extra = wire.pop("extra", None)
+    check_extra(extra, known, f"{what}.extra")
+    wire.update(extra or {})
+    return wire

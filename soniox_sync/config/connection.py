@@ -1,7 +1,7 @@
 """Where to connect and with which key: `ConnectionConfig` and its resolved form.
 
-Precedence, explicit arguments first and the environment after them, each in the order
-URL > `base_domain` > `region`; the US region last. So `region="eu"` in the code beats
+Explicit arguments take precedence over the environment; within each the order is
+URL > `base_domain` > `region`; the default is the US region. So `region="eu"` in the code overrides
 `SONIOX_WS_URL` in the environment. Source: PROTOCOL 1.1.
 """
 
@@ -13,35 +13,26 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Callable, Optional, Union
 
-from ..errors import ConfigurationError, InputTypeError
+from .._support.checks import encoded, one_of, refuse_async, refuse_awaitable, wrong_type
+from ..errors import ConfigurationError
 from ._urls import URL_KINDS, check_base_domain, check_url, derived_url, domain_of_region, safe_url
 from ._values import Value, coerce, names_only
-from .constants import (
-    DEFAULT_REGION,
-    ENV_API_KEY,
-    ENV_API_URL,
-    ENV_BASE_DOMAIN,
-    ENV_REGION,
-    ENV_STT_WS_URL,
-    ENV_TTS_API_URL,
-    ENV_TTS_WS_URL,
-)
-from .keys import ApiKey, check_api_key_source
+from .constants import DEFAULT_REGION, ENV_API_KEY, USAGES, Usage
+from .keys import ApiKey, check_api_key_source, obtain_key
 from .stt import SttConfig, merge_stt_config
 from .tts import TtsStreamInput, merge_tts_input
 
-USAGES = ("transcribe_websocket", "tts_rt")
-
 _ENV_OF_URL = {
-    "api_url": ENV_API_URL,
-    "stt_ws_url": ENV_STT_WS_URL,
-    "tts_api_url": ENV_TTS_API_URL,
-    "tts_ws_url": ENV_TTS_WS_URL,
+    "api_url": "SONIOX_API_BASE_URL",
+    "stt_ws_url": "SONIOX_WS_URL",
+    "tts_api_url": "SONIOX_TTS_API_URL",
+    "tts_ws_url": "SONIOX_TTS_WS_URL",
 }
+_ENV_DOMAIN, _ENV_REGION = "SONIOX_BASE_DOMAIN", "SONIOX_REGION"
 
 
 class Region(str, Enum):
-    """Names the known regions; a plain string does as well, known or not."""
+    """Known regions; a plain string is also accepted."""
 
     US = "us"
     EU = "eu"
@@ -50,7 +41,9 @@ class Region(str, Enum):
 
 
 class _Connection(Value):
-    """Shows URLs without credentials, unchecked mappings without values, and no key."""
+    """Base of both configs: shows URLs without credentials, mappings without values, no key."""
+
+    api_key: Optional[ApiKey]
 
     def _shown(self, name: str, value: object) -> str:
         if name in URL_KINDS:
@@ -62,14 +55,19 @@ class _Connection(Value):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ConnectionConfig(_Connection):
-    """Says where to connect and with which key. Every field is optional; `None` = not said.
+    """Where to connect, and with which key. Every field is optional; `None`: not set.
 
-    `api_key`: `str`, or a callable asked once per session; else `SONIOX_API_KEY`. `region`:
-    `"us"`, `"eu"`, `"jp"`, `"in"` or another the service has. `base_domain`: all four hosts are
-    `{service}.{base_domain}`. `api_url`, `stt_ws_url`, `tts_api_url`, `tts_ws_url`: each service's
-    own URL, without path the service's usual one is added. `stt_defaults`, `tts_defaults`: lie
-    under what each session or stream is given (`SttConfig`, `TtsStreamInput` or mappings).
-    Immutable; nothing is checked before `resolve_connection_config`.
+    `api_key`: `str`, or a callable that returns one, called once per session; by default
+    `SONIOX_API_KEY`. `region`: `"us"`, `"eu"`, `"jp"` or `"in"`; another one only together with a
+    URL. `base_domain`: all four hosts are `{service}.{base_domain}`. `api_url`, `stt_ws_url`,
+    `tts_api_url`, `tts_ws_url`: the URL of each service; the service's usual path is added to one
+    without a path, and one that ends in `/.` is used without it (`http://localhost:8000/.`, a mock
+    at the root). `stt_defaults`, `tts_defaults`: defaults of each session and stream
+    (`SttConfig`, `TtsStreamInput` or mappings). Immutable; URLs, region and defaults are checked by
+    `resolve_connection_config`, because only there it is known which of them are used.
+
+    Raises
+        InputTypeError: a field of the wrong type.
     """
 
     api_key: Optional[ApiKey] = field(default=None, repr=False)
@@ -82,14 +80,30 @@ class ConnectionConfig(_Connection):
     stt_defaults: Union[SttConfig, Mapping[str, Any], None] = None
     tts_defaults: Union[TtsStreamInput, Mapping[str, Any], None] = None
 
+    def __post_init__(self) -> None:
+        refuse_awaitable("api_key", "a str", self.api_key)
+        if callable(self.api_key):
+            refuse_async("api_key", self.api_key)
+        elif not isinstance(self.api_key, (str, type(None))):
+            raise wrong_type("api_key", "a str or a callable that returns one", self.api_key)
+        for name in ("region", "base_domain", *URL_KINDS):
+            value = getattr(self, name)
+            if not isinstance(value, (str, type(None))):
+                raise wrong_type(name, "a str", value)
+            encoded(name, value or "")
+        if not isinstance(self.stt_defaults, (SttConfig, Mapping, type(None))):
+            raise wrong_type("stt_defaults", "SttConfig or a mapping", self.stt_defaults)
+        if not isinstance(self.tts_defaults, (TtsStreamInput, Mapping, type(None))):
+            raise wrong_type("tts_defaults", "TtsStreamInput or a mapping", self.tts_defaults)
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ResolvedConnectionConfig(_Connection):
-    """Says the same with nothing left open, except that a key callable was not called yet.
+    """Connection config with every URL derived and checked.
 
-    `api_url` ends in `/v1`, `tts_api_url` is the host to which `/tts` is added, both without
-    trailing slash; the WebSocket URLs are complete. `api_key` is the key, the callable, or `None`
-    when there is none so far: `resolve_api_key` says so in words.
+    Paths such as `/files` are added to `api_url`, `/tts` to `tts_api_url`, both without a trailing
+    slash; the WebSocket URLs are complete. `api_key` is the key, the callable (not called yet), or
+    `None`, for which `resolve_api_key` raises an error with advice.
     """
 
     api_url: str
@@ -103,17 +117,20 @@ class ResolvedConnectionConfig(_Connection):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ConfigContext(Value):
-    """Tells a config callable what the connection is for.
+    """Purpose of a connection; passed to a config callable.
 
-    `usage` is `"transcribe_websocket"` or `"tts_rt"`: the word a temporary key's `usage_type`
-    needs (PROTOCOL 1.5).
+    `usage` is `"transcribe_websocket"` or `"tts_rt"`: the `usage_type` that a temporary key needs
+    (PROTOCOL 1.5).
+
+    Raises
+        ConfigurationError: any other `usage`.
+        InputTypeError: not a `str`.
     """
 
-    usage: str
+    usage: Usage
 
     def __post_init__(self) -> None:
-        if self.usage not in USAGES:
-            raise ConfigurationError(f"usage must be one of {', '.join(map(repr, USAGES))}")
+        one_of(USAGES)("usage", self.usage)
 
 
 ConfigSource = Union[
@@ -122,19 +139,21 @@ ConfigSource = Union[
 
 
 def obtain_connection_config(config: ConfigSource, context: ConfigContext) -> ConnectionConfig:
-    """Get the config for one connection, asking the callable if it is one.
+    """Return the config for one connection; a callable is called with `context`.
 
     Raises
         ConfigurationError: the callable raised (chained), or an unknown field.
-        InputTypeError: neither a config nor a mapping came out.
+        InputTypeError: neither a config nor a mapping, also if returned by the callable.
     """
     if callable(config):
+        refuse_async("config", config)
         try:
             config = config(context)
         except Exception as exc:
             raise ConfigurationError(f"the config callable raised {type(exc).__name__}") from exc
+        refuse_awaitable("config", "ConnectionConfig from the callable", config)
         if config is None:
-            raise InputTypeError("the config callable returned None, not a ConnectionConfig")
+            raise wrong_type("config", "ConnectionConfig from the callable", None)
     return coerce(ConnectionConfig, config, "config")
 
 
@@ -143,13 +162,13 @@ def resolve_connection_config(
     *,
     environ: Optional[Mapping[str, str]] = None,
 ) -> ResolvedConnectionConfig:
-    """Derive every URL and check it; read the environment where the config is silent.
+    """Derive and check every URL; what the config does not set is taken from the environment.
 
-    `environ` defaults to the process's. Blank variables count as unset. Does no I/O and does not
-    call a key callable. Thread-safe.
+    `environ` defaults to that of the process. Blank variables count as unset. Does no I/O and does
+    not call a key callable. Thread-safe.
 
     Raises
-        ConfigurationError: an unknown field, a refused URL, region, domain or key.
+        ConfigurationError: an unknown field, or an invalid URL, region, domain or key.
         InputTypeError: a value of the wrong type.
     """
     given = coerce(ConnectionConfig, config, "config")
@@ -165,27 +184,48 @@ def resolve_connection_config(
     )
 
 
+def resolve_api_key(
+    cfg: Union[ApiKey, ConnectionConfig, ResolvedConnectionConfig, None] = None,
+    *,
+    environ: Optional[Mapping[str, str]] = None,
+    variable: str = ENV_API_KEY,
+    name: str = "api_key",
+) -> str:
+    """Return the key as a string, without surrounding white space.
+
+    `cfg` is a `str`, a callable that returns one (called once), a connection config (its `api_key`
+    is used), or `None` for `variable` in `environ` (default: that of the process; `""` for a key
+    that has no variable). `name` is used in errors. Blocks for as long as the callable does.
+
+    Raises
+        ConfigurationError: no key, an empty one, one with spaces or control characters, or the
+            callable raised (chained).
+        InputTypeError: not a `str`.
+    """
+    source = cfg.api_key if isinstance(cfg, _Connection) else cfg
+    return obtain_key(source, os.environ if environ is None else environ, variable, name)
+
+
 def _url(name: str, given: ConnectionConfig, env: Mapping[str, str]) -> str:
-    """Take the first of the six places that says anything."""
+    """Return the URL from the first of the six sources that sets it."""
     explicit = getattr(given, name)
     if explicit is not None:
         return check_url(name, explicit)
-    domain = _domain(given.base_domain, given.region, "base_domain", "region")
-    if domain is not None:
-        return derived_url(name, domain)
+    # with an explicit URL the region may be one that we do not know
+    any_name = any(getattr(given, each) is not None for each in URL_KINDS)
+    if given.base_domain is not None:
+        return derived_url(name, check_base_domain(given.base_domain))
+    if given.region is not None:
+        return derived_url(name, domain_of_region(given.region, any_name=any_name))
     from_env = _env(env, _ENV_OF_URL[name])
     if from_env is not None:
         return check_url(name, from_env, _ENV_OF_URL[name])
-    domain = _domain(_env(env, ENV_BASE_DOMAIN), _env(env, ENV_REGION), ENV_BASE_DOMAIN, ENV_REGION)
-    return derived_url(name, domain or domain_of_region(DEFAULT_REGION))
-
-
-def _domain(
-    base_domain: Optional[str], region: Optional[str], domain_name: str, region_name: str
-) -> Optional[str]:
+    base_domain = _env(env, _ENV_DOMAIN)
     if base_domain is not None:
-        return check_base_domain(base_domain, domain_name)
-    return None if region is None else domain_of_region(region, region_name)
+        return derived_url(name, check_base_domain(base_domain, _ENV_DOMAIN))
+    any_name = any_name or any(_env(env, each) is not None for each in _ENV_OF_URL.values())
+    region = _env(env, _ENV_REGION) or DEFAULT_REGION
+    return derived_url(name, domain_of_region(region, _ENV_REGION, any_name=any_name))
 
 
 def _env(env: Mapping[str, str], name: str) -> Optional[str]:

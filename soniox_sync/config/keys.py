@@ -1,142 +1,160 @@
-"""API keys: where they come from, and what is refused before one is sent anywhere.
+"""API keys: where they come from, and which are refused before they are sent anywhere.
 
-No message here ever holds a key, nor the text of an exception raised by a caller's key function.
+No message here contains a key, or the text of an exception raised by a caller's key function.
 Source: PROTOCOL 1.3, 1.5.
 """
 
 from __future__ import annotations
 
-import os
+import re
 from collections.abc import Mapping
-from typing import Any, Callable, Optional, Union
+from typing import Any, Callable, Literal, Optional, Union, cast, get_args
 
-from ..errors import ConfigurationError, InputTypeError
-from .constants import AUTH_MODES, ENV_API_KEY
+from .._support.checks import one_of, refuse_async, refuse_awaitable, refused, wrong_type
+from ..errors import ConfigurationError
+from .constants import ENV_API_KEY
 
 ApiKey = Union[str, Callable[[], str]]
+Auth = Literal["header", "subprotocol", "message"]  # where the key is sent
 
 _SANDBOX = (
     "to try things out without a key use the sandbox: `soniox-sync --sandbox ...` or "
     "soniox_sync.sandbox.Sandbox"
 )
 
-# What may stand in a subprotocol (RFC 9110 5.6.2); a key of the old kind holds a colon
+KeyProblem = Literal["empty", "quotes", "bearer", "unexpanded", "characters"]
+
+# what a shell would have replaced: $NAME, ${NAME}; %NAME% on Windows
+_VARIABLE = re.compile(r"\$\w+|\$\{\w+\}|%\w+%")
+
+# of current and of older temporary keys
+_TEMPORARY = ("snx_temp_", "temp:")
+
+# straight quotes, and those that word processors replace them by
+_QUOTES = "\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb"
+
+# Characters allowed in a subprotocol (RFC 9110 5.6.2); old temporary keys contain a colon
 _TOKEN_CHARS = frozenset(
     "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 )
 
 
-def resolve_api_key(
-    cfg: Any = None,
-    *,
-    environ: Optional[Mapping[str, str]] = None,
-    variable: str = ENV_API_KEY,
-    name: str = "api_key",
-) -> str:
-    """Get the key itself, without surrounding blanks and newlines.
-
-    `cfg` is a `str`, a callable returning one (called once per call of this function), a
-    connection config (its `api_key` is taken), or `None` for `variable` in `environ` (default: the
-    process's; `""` for a key that has no variable). `name` is what an error calls the key. Blocks
-    for as long as the callable does.
-
-    Raises
-        ConfigurationError: no key, an empty one, one with blanks or control characters inside,
-            or the callable raised (chained). InputTypeError: not a `str`.
-    """
-    source = _source_of(cfg)
-    if source is None:
-        source = (os.environ if environ is None else environ).get(variable)
-        if source is None or not source.strip():
-            raise ConfigurationError(f"no API key: {_where(name, variable)}")
-    elif callable(source):
-        returned = _called(source, name)
-        return _checked(returned, f"what the {name} callable returned is", name, variable)
-    return _checked(source, f"{name} is", name, variable)
-
-
-def check_api_key_source(value: Any, *, variable: str = ENV_API_KEY, name: str = "api_key") -> None:
-    """Refuse what can never become a key, without calling or reading anything.
+def obtain_key(source: Any, environ: Mapping[str, str], variable: str, name: str) -> str:
+    """Return the key that `source` is or returns; for `None` that of the environment.
 
     `variable`, `name`: as in `resolve_api_key`.
 
     Raises
-        ConfigurationError: an unusable `str`. InputTypeError: neither `str`, callable nor `None`.
+        ConfigurationError: no key, an unusable one, or the callable raised (chained).
+        InputTypeError: not a `str`.
     """
-    if value is not None and not callable(value):
-        _checked(value, f"{name} is", name, variable)
-
-
-def check_subprotocol_key(key: str) -> str:
-    """Give the key back if it may travel as a WebSocket subprotocol.
-
-    Raises
-        ConfigurationError: it holds a character a subprotocol may not, as old `temp:` keys do.
-    """
-    if all(ch in _TOKEN_CHARS for ch in key) and key:
-        return key
-    raise ConfigurationError(
-        "this API key cannot travel as a WebSocket subprotocol (temporary keys of the old kind, "
-        "'temp:...', hold a colon): use auth='header'"
-    )
-
-
-def check_auth(auth: Any) -> str:
-    """Give back the way of authenticating: `"header"`, `"subprotocol"` or `"message"`.
-
-    Raises
-        ConfigurationError: anything else.
-    """
-    if isinstance(auth, str) and auth in AUTH_MODES:
-        return auth
-    raise ConfigurationError(f"auth must be one of {', '.join(map(repr, AUTH_MODES))}")
-
-
-def _source_of(cfg: Any) -> Any:
-    from .connection import ConnectionConfig, ResolvedConnectionConfig  # they name this module
-
-    if isinstance(cfg, (ConnectionConfig, ResolvedConnectionConfig)):
-        return cfg.api_key
-    return cfg
-
-
-def _where(name: str, variable: str) -> str:
-    place = f"set {variable} or " if variable else ""
-    return f"{place}pass {name}=...; {_SANDBOX}"
-
-
-def _called(source: Callable[[], Any], name: str) -> Any:
+    if source is None:
+        source = environ.get(variable)
+        if source is None or not source.strip():
+            raise ConfigurationError(f"no API key: {_advice(name, variable)}")
+    if not callable(source):
+        return _checked(source, "a str", name, variable)
+    refuse_async(name, source)
     try:
-        return source()
+        key = source()
     except Exception as exc:
         raise ConfigurationError(
             f"the {name} callable raised {type(exc).__name__}: no key to connect with"
         ) from exc
+    return _checked(key, "a str from the callable", name, variable)
 
 
-def _checked(key: Any, who: str, name: str, variable: str) -> str:
+def check_api_key_source(value: Any, *, variable: str = ENV_API_KEY, name: str = "api_key") -> None:
+    """Refuse what cannot be a source of a key, without calling or reading anything.
+
+    `variable`, `name`: as in `resolve_api_key`.
+
+    Raises
+        ConfigurationError: an unusable `str`.
+        InputTypeError: neither `str`, callable nor `None`.
+    """
+    if callable(value):
+        refuse_async(name, value)
+    elif value is not None:
+        _checked(value, "a str", name, variable)
+
+
+def check_subprotocol_key(key: str) -> str:
+    """Return the key if it can be sent as a WebSocket subprotocol.
+
+    Raises
+        ConfigurationError: it contains a character that a subprotocol must not, as old `temp:` keys
+            do.
+    """
+    if all(ch in _TOKEN_CHARS for ch in key) and key:
+        return key
+    raise ConfigurationError(
+        "this API key cannot be sent as a WebSocket subprotocol (old temporary keys, 'temp:...', "
+        "contain a colon): use auth='header'"
+    )
+
+
+def problem_with(key: str) -> Optional[KeyProblem]:
+    """Return why a key, without surrounding white space, cannot be sent; `None` if it can."""
+    if not key:
+        return "empty"
+    if key[0] in _QUOTES or key[-1] in _QUOTES:
+        return "quotes"
+    if key[:7].lower() == "bearer ":
+        return "bearer"
+    if _VARIABLE.fullmatch(key):
+        return "unexpanded"
+    return None if all("!" <= ch <= "~" for ch in key) else "characters"
+
+
+def is_temporary(key: str) -> bool:
+    """Return whether a key looks like a temporary one. Source: PROTOCOL 1.3."""
+    return key.startswith(_TEMPORARY)
+
+
+def check_auth(auth: Any) -> Auth:
+    """Return `auth` if it is a way to send the key.
+
+    Raises
+        ConfigurationError: any other value.
+        InputTypeError: not a `str`.
+    """
+    one_of(get_args(Auth))("auth", auth)
+    return cast(Auth, str(auth))
+
+
+def _advice(name: str, variable: str) -> str:
+    either = f"set {variable} or " if variable else ""
+    return f"{either}pass {name}=...; {_SANDBOX}"
+
+
+def _checked(key: Any, expected: str, name: str, variable: str) -> str:
+    """Return the key without surrounding white space; no error contains the key."""
+    refuse_awaitable(name, expected, key)
     if not isinstance(key, str):
-        _discard(key)
-        raise InputTypeError(f"{who} {_kind(key)}, not a str: {_where(name, variable)}")
+        raise wrong_type(name, expected, key, _advice(name, variable))
     bare = str(key).strip()
     if not bare:
-        raise ConfigurationError(f"{who} an empty string: {_where(name, variable)}")
-    if bare[:7].lower() == "bearer ":
-        raise ConfigurationError(f"{name} is the bare key: leave out the word 'Bearer'")
-    if not all("!" <= ch <= "~" for ch in bare):
-        raise ConfigurationError(
-            f"{name} holds a blank, a control character or a character outside ASCII: "
-            "copy it again from the console"
+        raise refused(name, "a key", "an empty str", _advice(name, variable))
+    problem = problem_with(bare)
+    if problem == "quotes":
+        where = f"{variable} or {name}=" if variable else f"{name}="
+        raise refused(
+            name,
+            "the bare key",
+            "one in quotes",
+            f"remove the quotes in {where}; some tools keep those of an env file",
+        )
+    if problem == "bearer":
+        raise refused(name, "the bare key", "one after the word 'Bearer'", "leave that word out")
+    if problem == "unexpanded":
+        advice = "set the key itself: single quotes and many tools for env files expand nothing"
+        raise refused(name, "the key", "the name of a variable, not expanded", advice)
+    if problem == "characters":
+        raise refused(
+            name,
+            "a key of ASCII characters",
+            "one with a blank, a control character or a character outside ASCII",
+            "copy it again from the console",
         )
     return bare
-
-
-def _kind(value: Any) -> str:
-    return "None" if value is None else f"of type {type(value).__name__}"
-
-
-def _discard(value: Any) -> None:
-    # an async function hands out a coroutine: closed here, it does not warn from elsewhere later
-    close = getattr(value, "close", None)
-    if hasattr(value, "__await__") and callable(close):
-        close()

@@ -1,53 +1,55 @@
-"""`TtsStreamInput` and `TtsStreamConfig`: what a stream of speech is told, checked before sending.
+"""`TtsStreamInput` and `TtsStreamConfig`: the config of a speech stream, checked before it is sent.
 
-Rates and bitrates are checked for the formats the service documents; other names pass, the
-service decides. Source: PROTOCOL 3.1, 3.4, 6.2.
+Rates and bitrates are checked for the formats that the service documents; other formats are
+accepted, and the service decides. Source: PROTOCOL 3.1, 3.4, 6.2.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Optional, Union
+from typing import TYPE_CHECKING, Any, Optional, Union
 
-from ..audio.formats import TTS_FORMATS, default_tts_sample_rate, is_raw, tts_format_name
-from ..errors import ConfigurationError, InputTypeError
-from ._values import (
+from .._support.checks import (
     Check,
-    Unchosen,
-    Value,
     boolean,
-    check_extra,
-    field_names,
+    encoded,
     integer,
-    layer,
     number,
+    one_of,
+    refused,
     run_checks,
-    stack,
     text,
+    wrong_type,
+    wrong_value,
 )
-from .constants import (
-    DEFAULT_TTS_MODEL,
-    MAX_CLIENT_REFERENCE_ID_CHARS,
-    MAX_NAME_CHARS,
-    MAX_STREAM_ID_CHARS,
-    TTS_MAX_TEXT_BYTES,
-    TTS_SPEED_MAX,
-    TTS_SPEED_MIN,
-)
+from ..audio.formats import TTS_FORMATS, default_tts_sample_rate, is_raw, tts_format_name
+from ..errors import ConfigurationError
+from ._values import Unchosen, Value, check_extra, field_names, merge
+from .constants import DEFAULT_TTS_MODEL, MAX_CLIENT_REFERENCE_ID_CHARS, MAX_NAME_CHARS
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from .keywords import TtsKeywords
 
 _MODEL = Unchosen(DEFAULT_TTS_MODEL)
+_MAX_TEXT_BYTES = 5000  # of one stream, in any number of messages
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class TtsStreamInput(Value):
-    """Says how text is to be spoken; every field may be left to `tts_defaults`.
+    """Options of a speech stream; every field may be set in `tts_defaults` instead.
 
-    `voice`: a built-in name or the id of a cloned voice. `sample_rate`: Hz (24000, companded
-    formats 8000, when `None`). `bitrate`: bits per second, lossy formats only. `speed`: 0.7 to 1.3
+    `voice`: a built-in name or the id of a cloned voice. `sample_rate`: Hz (`None`: 24000, for
+    companded formats 8000). `bitrate`: bits per second, only for lossy formats. `speed`: 0.7 to 1.3
     (default 1.0). `reduce_silence`, `return_timestamps`: default False. `client_reference_id`: at
-    most 256 characters. `stream_id`: 1 to 256 characters, a new UUID when `None`. `extra`: further
-    fields for the server, sent as they are. Immutable; checked by `resolve_tts_config`.
+    most 256 characters. `stream_id`: 1 to 256 characters, `None`: a new UUID. `extra`: further
+    fields for the server, sent unchanged. Immutable.
+
+    Raises
+        ConfigurationError: a value that the service would refuse.
+        InputTypeError: a value of the wrong type.
     """
 
     model: str = _MODEL
@@ -63,12 +65,27 @@ class TtsStreamInput(Value):
     stream_id: Optional[str] = None
     extra: Optional[Mapping[str, Any]] = None
 
+    if TYPE_CHECKING:
+
+        def replace(  # type: ignore[override]
+            self, **changes: Unpack[TtsKeywords]
+        ) -> TtsStreamInput:
+            """Return a copy with some fields changed."""
+
+    def __post_init__(self) -> None:
+        run_checks(vars(self), _CHECKS, required=("model",))
+        check_extra(self.extra, _WIRE_FIELDS)
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class TtsStreamConfig(Value):
-    """Is the complete config of one stream, as `resolve_tts_config` makes it.
+    """Complete config of one stream, from `resolve_tts_config`.
 
-    Fields as in `TtsStreamInput`, the five required ones present. Immutable.
+    Fields as in `TtsStreamInput`, of which five are required. Immutable.
+
+    Raises
+        ConfigurationError: a value that the service would refuse.
+        InputTypeError: a value of the wrong type.
     """
 
     model: str
@@ -84,27 +101,26 @@ class TtsStreamConfig(Value):
     client_reference_id: Optional[str] = None
     extra: Optional[Mapping[str, Any]] = None
 
-    def validate(self) -> TtsStreamConfig:
-        """Check every field and give the object back.
+    if TYPE_CHECKING:
 
-        Raises
-            ConfigurationError: a value the service would refuse; names field and limit.
-            InputTypeError: a value of the wrong type.
-        """
-        for name in REQUIRED_FIELDS:
-            _CHECKS[name](name, getattr(self, name))  # None is refused here, not skipped
-        run_checks(self, _CHECKS)
+        def replace(  # type: ignore[override]
+            self, **changes: Unpack[TtsKeywords]
+        ) -> TtsStreamConfig:
+            """Return a copy with some fields changed."""
+
+    def __post_init__(self) -> None:
+        run_checks(vars(self), _CHECKS, REQUIRED_FIELDS)
         _check_listed(self)
         check_extra(self.extra, _WIRE_FIELDS)
-        return self
 
     def to_wire(self) -> dict[str, Any]:
-        """Give the config message as a new dict, without key, `None`s and the service's defaults.
+        """Return the config message as a new dict, without key, `None`s and the service's defaults.
 
         Raises
-            ConfigurationError, InputTypeError: as `validate()`.
+            ConfigurationError: `extra` has been changed and contains a name that is refused.
+            InputTypeError: `extra` has been changed and contains a name that is not a `str`.
         """
-        self.validate()
+        check_extra(self.extra, _WIRE_FIELDS)
         wire = {name: value for name in _WIRE_FIELDS if (value := getattr(self, name)) is not None}
         for name, default in _SERVER_DEFAULTS.items():
             if wire.get(name) == default:
@@ -114,18 +130,10 @@ class TtsStreamConfig(Value):
         return wire
 
 
+# the id first, as in the service's documentation
 _WIRE_FIELDS = (
     "stream_id",
-    "model",
-    "language",
-    "voice",
-    "audio_format",
-    "sample_rate",
-    "bitrate",
-    "speed",
-    "reduce_silence",
-    "return_timestamps",
-    "client_reference_id",
+    *(name for name in field_names(TtsStreamConfig) if name not in ("stream_id", "extra")),
 )
 
 # Models without the feature may refuse even its default (PROTOCOL 3.1, trap 22).
@@ -144,142 +152,109 @@ _CHECKS: Mapping[str, Check] = {
     "language": _name,
     "voice": _name,
     "audio_format": _name,
-    "stream_id": text(MAX_STREAM_ID_CHARS),
+    "stream_id": text(256),
     "sample_rate": integer(1, unit="Hz"),
     "bitrate": integer(1, unit="bit/s"),
-    "speed": number(TTS_SPEED_MIN, TTS_SPEED_MAX),
+    "speed": number(0.7, 1.3),
     "reduce_silence": boolean,
     "return_timestamps": boolean,
     "client_reference_id": text(MAX_CLIENT_REFERENCE_ID_CHARS, empty=True),
 }
 
-_HINT = "; a field this library does not know goes through extra={...}"
-
 
 def _check_listed(config: TtsStreamConfig) -> None:
-    name = tts_format_name(config.audio_format)
-    known = TTS_FORMATS.get(name)
+    known = TTS_FORMATS.get(tts_format_name(config.audio_format))
     if known is None:
         return
-    if config.sample_rate is not None and config.sample_rate not in known.sample_rates:
-        raise ConfigurationError(
-            f"sample_rate of {name} must be one of {_listed(known.sample_rates)}, "
-            f"not {config.sample_rate}"
-        )
-    if config.bitrate is None or config.bitrate in known.bitrates:
-        return
-    if not known.bitrates:
-        raise ConfigurationError(f"{name} takes no bitrate")
-    raise ConfigurationError(
-        f"bitrate of {name} must be one of {_listed(known.bitrates)}, not {config.bitrate}"
-    )
-
-
-def _listed(numbers: tuple[int, ...]) -> str:
-    return ", ".join(map(str, numbers))
+    if config.sample_rate is not None:
+        one_of(known.sample_rates, f"for {known.name}")("sample_rate", config.sample_rate)
+    if config.bitrate is not None:
+        if not known.bitrates:
+            raise wrong_value("bitrate", f"None, as {known.name} has no bitrate", config.bitrate)
+        one_of(known.bitrates, f"for {known.name}")("bitrate", config.bitrate)
 
 
 TtsInput = Union[TtsStreamInput, Mapping[str, Any], None]
 
 
 def merge_tts_input(
-    defaults: TtsInput = None, input: TtsInput = None, **over: Any
+    defaults: TtsInput = None, input: TtsInput = None, **over: Unpack[TtsKeywords]
 ) -> TtsStreamInput:
-    """Lay `input`, then keyword arguments, over the defaults.
+    """Return the defaults, overridden by `input` and then by keyword arguments.
 
     In a `TtsStreamInput` only fields that were set count. In a mapping every name counts, and
-    `None` switches a default off (`model` falls back to its own). `extra` dicts are joined.
+    `None` turns a default off (`model` then has its own default). `extra` dicts are merged.
 
     Raises
-        ConfigurationError: an unknown name, with the nearest known one.
-        InputTypeError: neither a `TtsStreamInput` nor a mapping.
+        ConfigurationError: an unknown name, with the nearest known one, or an invalid value.
+        InputTypeError: neither a `TtsStreamInput` nor a mapping, or a value of the wrong type.
     """
-    merged = stack(
-        (
-            layer(TtsStreamInput, defaults, "tts_defaults", _HINT),
-            layer(TtsStreamInput, input, "the speech input", _HINT),
-            layer(TtsStreamInput, over, "the speech input", _HINT),
-        )
-    )
+    merged = merge(TtsStreamInput, ("tts_defaults", defaults), ("input", input), ("speech", over))
     if merged.get("model", "") is None:
         del merged["model"]
     return TtsStreamInput(**merged)
 
 
 def resolve_tts_config(
-    defaults: TtsInput = None, input: TtsInput = None, **overrides: Any
+    defaults: TtsInput = None, input: TtsInput = None, **overrides: Unpack[TtsKeywords]
 ) -> TtsStreamConfig:
-    """Merge, complete and check the config of one stream.
+    """Return the complete config of one stream, merged as by `merge_tts_input`.
 
-    A `stream_id` is made up (a UUID) unless given. Raw formats always get a `sample_rate`, so that
-    audio and its label cannot disagree (PROTOCOL 6.2). Merging is that of `merge_tts_input`.
+    Without a `stream_id` it gets a new UUID. For raw formats the `sample_rate` is always set, so
+    that the audio always has the rate in the config (PROTOCOL 6.2).
 
     Raises
-        ConfigurationError: required fields are missing (all are named), an unknown name, or a
-            value out of its limits. InputTypeError: a value of the wrong type.
+        ConfigurationError: required fields are missing (the message lists them), an unknown name,
+            or a value out of range.
+        InputTypeError: a value of the wrong type.
     """
     merged = merge_tts_input(defaults, input, **overrides)
     fields = {name: getattr(merged, name) for name in field_names(TtsStreamInput)}
     if fields["stream_id"] is None:
         fields["stream_id"] = new_stream_id()
-    _refuse_missing(fields)
-    audio_format = fields["audio_format"]
-    if fields["sample_rate"] is None and isinstance(audio_format, str) and is_raw(audio_format):
-        fields["sample_rate"] = default_tts_sample_rate(audio_format)
-    fields["model"] = _plain(fields["model"])
-    return TtsStreamConfig(**fields).validate()
-
-
-def _refuse_missing(fields: Mapping[str, Any]) -> None:
     missing = [name for name in REQUIRED_FIELDS if fields[name] is None]
     if missing:
-        example = "language='en', voice='Adrian', audio_format='pcm_s16le'"
-        raise ConfigurationError(
-            f"speech needs {', '.join(missing)}: pass them here or in tts_defaults, "
-            f"for instance {example}"
-        )
+        raise missing_fields(missing, " here or in tts_defaults")
+    if fields["sample_rate"] is None and is_raw(fields["audio_format"]):
+        fields["sample_rate"] = default_tts_sample_rate(fields["audio_format"])
+    fields["model"] = str(fields["model"])  # a plain str, whatever subclass it was
+    return TtsStreamConfig(**fields)
 
 
-def _plain(value: Any) -> Any:
-    return str(value) if isinstance(value, Unchosen) else value
+def missing_fields(names: Sequence[str], where: str = "") -> ConfigurationError:
+    """Return the error for required fields that were not given; `where` they can be passed."""
+    keywords = [f"{name}=..." for name in names]
+    listed = " and ".join(filter(None, (", ".join(keywords[:-1]), keywords[-1])))
+    return ConfigurationError(f"speech needs {', '.join(names)}: pass {listed}{where}")
 
 
 def new_stream_id() -> str:
-    """Make up a stream id that no other stream has."""
+    """Return a unique stream id."""
     import uuid  # not needed by transcription, and slow to import
 
     return str(uuid.uuid4())
 
 
 def check_tts_text(text: Any, already_sent_bytes: int = 0) -> int:
-    """Check a piece of text for one stream and give its length in UTF-8 bytes.
+    """Return the length in UTF-8 bytes of a chunk of text, if it fits into one stream.
 
-    `already_sent_bytes` is what the stream was sent before: the service counts 5000 bytes per
-    stream, however chunked (PROTOCOL 3.4). Empty text is the caller's business.
+    `already_sent_bytes` is what was sent on the stream before: the service counts 5000 bytes per
+    stream, in any number of messages (PROTOCOL 3.4). Empty text is not refused here.
 
     Raises
-        ConfigurationError: the stream's text would exceed the limit, or the text holds half of a
-            surrogate pair, which no encoding can carry. InputTypeError: not a `str`.
+        ConfigurationError: the stream's text would exceed the limit, or contains half of a
+            surrogate pair, which cannot be encoded.
+        InputTypeError: not a `str`.
     """
     if not isinstance(text, str):
-        raise InputTypeError(f"text must be a str, not {type(text).__name__}")
-    size = _utf8_length(text)
-    if already_sent_bytes + size > TTS_MAX_TEXT_BYTES:
+        raise wrong_type("text", "a str", text)
+    size = len(text) if text.isascii() else len(encoded("text", text))
+    if already_sent_bytes + size > _MAX_TEXT_BYTES:
         before = f" after {already_sent_bytes} sent before" if already_sent_bytes else ""
-        raise ConfigurationError(
-            f"text is too long: {size} bytes{before}, a stream takes {TTS_MAX_TEXT_BYTES} "
-            "UTF-8 bytes; use further streams, or client.realtime.speak() which rolls them"
+        raise refused(
+            "text",
+            f"at most {_MAX_TEXT_BYTES} UTF-8 bytes for one stream",
+            f"{size}{before}",
+            "use more streams, or client.realtime.speak(), which does that by itself",
         )
     return size
-
-
-def _utf8_length(text: str) -> int:
-    if text.isascii():
-        return len(text)
-    try:
-        return len(text.encode("utf-8"))
-    except UnicodeEncodeError as exc:
-        raise ConfigurationError(
-            f"text holds half of a surrogate pair at character {exc.start}: "
-            "it was cut or decoded wrongly"
-        ) from None

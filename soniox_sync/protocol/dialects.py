@@ -1,7 +1,7 @@
-"""How the same messages are spelled: the service's own dialect, and room for gateways.
+"""Dialects: formats of the messages, of the service itself or of a gateway.
 
-A dialect is data and pure functions: it spells what we send and turns what it receives into the
-native frame (PROTOCOL 2, 3, 8). The state machines know only native frames.
+A dialect is data and pure functions: it encodes what we send, and converts what is received to the
+service's own ("native") frame (PROTOCOL 2, 3, 8). The state machines use only native frames.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def _unchanged(frame: Frame) -> Optional[Frame]:
 
 @dataclass(frozen=True)
 class TtsDialect:
-    """Spells the speech side. `read` gives the native frame, `None` for one to ignore."""
+    """Messages of speech. `read` returns the native frame, or `None` for a frame to ignore."""
 
     name: str
     config: Callable[[Wire], str]
@@ -34,12 +34,13 @@ class TtsDialect:
 
 @dataclass(frozen=True)
 class SttDialect:
-    """Spells the transcription side. `read` gives the native frame, `None` for one to ignore.
+    """Messages of transcription. `read` returns the native frame, or `None` for one to ignore.
 
-    `audio` turns a chunk into a text message, `None` where audio travels as it is in binary
-    frames. `ready_first` says that nothing but `start` may be sent before a `{"ready": true}`.
-    `ends_by_closing`: no last response comes, the server closes with code 1000 once it is done.
-    `tells_times`: results say up to where the audio is final, so that it can be sent again.
+    `reader` makes the `read` of one connection, where that depends on what was read before.
+    `audio` turns a chunk into a text message; `None`: audio is sent in binary frames.
+    `waits_for_ready`: nothing but `start` may be sent before `{"ready": true}` is read.
+    `ends_by_closing`: there is no last response; the server closes with code 1000 when it is done.
+    `has_times`: results contain up to where the audio is final, so that the rest can be sent again.
     """
 
     name: str
@@ -49,9 +50,10 @@ class SttDialect:
     end: str
     audio: Optional[Callable[[bytes], str]] = None
     read: Callable[[Frame], Optional[Frame]] = _unchanged
-    ready_first: bool = False
+    reader: Optional[Callable[[], Callable[[Frame], Optional[Frame]]]] = None
+    waits_for_ready: bool = False
     ends_by_closing: bool = False
-    tells_times: bool = True
+    has_times: bool = True
 
 
 def _native_text(stream_id: str, text: str, end: bool) -> str:

@@ -1,22 +1,24 @@
-"""The states of streams and transcriptions, as tables (after h11): a missing cell is an error.
+"""States of streams and sessions as tables (as in h11): a missing cell is an error.
 
-Ask a state what it allows (`state.can_send_text`) rather than compare it with a list of states.
+Use what a state allows (`state.can_send_text`) rather than comparing it with a list of states.
 """
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import ClassVar, Generic, Optional, TypeVar
 
 from ..errors import StateError
 
 
 class TtsStreamState(str, enum.Enum):
-    """Is what a user sees of a speech stream.
+    """State of a speech stream, as users see it.
 
-    `active`: takes text. `finishing`: its text ended or it was cancelled; the server has not
-    terminated it yet. `ended`: terminated. `error`: failed. Source: PROTOCOL 9 (TtsStreamState).
+    `active`: accepts text. `finishing`: its text has ended, or it was cancelled, and the server has
+    not terminated it yet. `ended`: terminated. `error`: failed. Source: PROTOCOL 9
+    (TtsStreamState).
     """
 
     ACTIVE = "active"
@@ -28,39 +30,39 @@ class TtsStreamState(str, enum.Enum):
 
 
 class TtsPhase(enum.Enum):
-    """Is the full state of a speech stream; each belongs to one public `TtsStreamState`."""
+    """Internal state of a speech stream; each has one public `TtsStreamState`."""
 
-    NEW = "new"  # nothing was sent: the server does not know the stream, its timers do not run
+    NEW = "new"  # nothing was sent: the server does not know the stream, and its timers do not run
     ACTIVE = "active"
-    FINISHING = "finishing"  # text_end is out
-    CANCELLED = "cancelled"  # cancel is out: audio still in flight is dropped
-    FAILED = "failed"  # an error frame came; `terminated` follows and frees the id
+    FINISHING = "finishing"  # text_end was sent
+    CANCELLED = "cancelled"  # cancel was sent: audio still in flight is dropped
+    FAILED = "failed"  # an error frame was received; `terminated` follows and frees the id
     ENDED = "ended"
-    DEAD = "dead"  # failed, and gone from the server
+    DEAD = "dead"  # failed, and no longer known to the server
 
     @property
     def public(self) -> TtsStreamState:
-        """Give the state that users see."""
+        """Public state."""
         return _PUBLIC[self]
 
     @property
     def can_send_text(self) -> bool:
-        """Tell whether text may be sent."""
+        """Whether text may be sent."""
         return self in (TtsPhase.NEW, TtsPhase.ACTIVE)
 
     @property
     def is_over(self) -> bool:
-        """Tell whether the id is free again."""
+        """Whether the id is free again."""
         return self in (TtsPhase.ENDED, TtsPhase.DEAD)
 
     @property
     def wants_audio(self) -> bool:
-        """Tell whether arriving audio is the user's."""
+        """Whether received audio goes to the user."""
         return self in (TtsPhase.ACTIVE, TtsPhase.FINISHING)
 
     @property
     def is_open(self) -> bool:
-        """Tell whether the server still owes something: neither cancelled nor failed nor gone."""
+        """Whether the stream is neither cancelled nor failed nor ended."""
         return self in (TtsPhase.NEW, TtsPhase.ACTIVE, TtsPhase.FINISHING)
 
 
@@ -76,7 +78,7 @@ _PUBLIC = {
 
 
 class TtsStep(enum.Enum):
-    """Is what can happen to a speech stream; the value names it in error messages."""
+    """Event of a speech stream. Error messages contain the value: "cannot cancel: ..."."""
 
     TEXT = "send text"
     END = "finish"
@@ -89,7 +91,7 @@ class TtsStep(enum.Enum):
 P, S = TtsPhase, TtsStep
 TTS: Mapping[tuple[TtsPhase, TtsStep], TtsPhase] = {
     (P.NEW, S.TEXT): P.ACTIVE,
-    (P.NEW, S.END): P.ENDED,  # without any text there is nothing to ask the server for
+    (P.NEW, S.END): P.ENDED,  # without text there is nothing to send to the server
     (P.NEW, S.CANCEL): P.ENDED,
     (P.NEW, S.LOST): P.DEAD,
     (P.ACTIVE, S.TEXT): P.ACTIVE,
@@ -103,7 +105,8 @@ TTS: Mapping[tuple[TtsPhase, TtsStep], TtsPhase] = {
     (P.FINISHING, S.GOT_TERMINATED): P.ENDED,
     (P.FINISHING, S.LOST): P.DEAD,
     (P.CANCELLED, S.CANCEL): P.CANCELLED,
-    (P.CANCELLED, S.GOT_ERROR): P.CANCELLED,  # the user asked for the end; this is it
+    # no longer wanted: any end is acceptable
+    (P.CANCELLED, S.GOT_ERROR): P.CANCELLED,
     (P.CANCELLED, S.GOT_TERMINATED): P.ENDED,
     (P.CANCELLED, S.LOST): P.ENDED,
     (P.FAILED, S.CANCEL): P.FAILED,
@@ -119,12 +122,12 @@ del P, S
 
 
 class SttSessionState(str, enum.Enum):
-    """Is the state of a transcription over one connection. Source: PROTOCOL 9 (SttSessionState)."""
+    """State of a session. Source: PROTOCOL 9 (SttSessionState)."""
 
     IDLE = "idle"
     CONNECTING = "connecting"
     CONNECTED = "connected"
-    FINISHING = "finishing"  # the end of audio is out, results still come
+    FINISHING = "finishing"  # the end of the audio was sent, results still come
     FINISHED = "finished"
     CANCELED = "canceled"
     CLOSED = "closed"  # closed by the caller before it finished
@@ -134,12 +137,12 @@ class SttSessionState(str, enum.Enum):
 
     @property
     def can_send_audio(self) -> bool:
-        """Tell whether audio and control messages may be sent."""
+        """Whether audio and control messages may be sent."""
         return self is SttSessionState.CONNECTED
 
     @property
     def is_over(self) -> bool:
-        """Tell whether nothing will arrive any more."""
+        """Whether no more results will arrive."""
         return self in _STT_OVER
 
 
@@ -154,13 +157,14 @@ _STT_OVER = frozenset(
 
 
 class SttStep(enum.Enum):
-    """Is what can happen to a transcription; the value names it in error messages."""
+    """Event of a session. Error messages contain the value: "cannot pause: ..."."""
 
     CONNECT = "connect"
     OPENED = "be connected"
     AUDIO = "send audio"
     FINALIZE = "finalize"
     KEEP_ALIVE = "send a keepalive"
+    MESSAGE = "send a message"
     PAUSE = "pause"
     RESUME = "resume"
     FINISH = "finish"
@@ -177,6 +181,7 @@ STT: Mapping[tuple[SttSessionState, SttStep], SttSessionState] = {
     (T.CONNECTED, K.AUDIO): T.CONNECTED,
     (T.CONNECTED, K.FINALIZE): T.CONNECTED,
     (T.CONNECTED, K.KEEP_ALIVE): T.CONNECTED,
+    (T.CONNECTED, K.MESSAGE): T.CONNECTED,
     (T.CONNECTED, K.PAUSE): T.CONNECTED,
     (T.CONNECTED, K.RESUME): T.CONNECTED,
     (T.CONNECTED, K.FINISH): T.FINISHING,
@@ -198,9 +203,35 @@ _Step = TypeVar("_Step", bound=enum.Enum)
 def step(
     table: Mapping[tuple[_State, _Step], _State], state: _State, what: _Step, whose: str
 ) -> _State:
-    """Give the state after `what`, or raise `StateError` naming `whose` state forbids it."""
+    """Return the state after `what`.
+
+    Raises
+        StateError: the table has no such cell; the message contains `whose` and its state.
+    """
     after = table.get((state, what))
     if after is None:
         shown = state.public if isinstance(state, TtsPhase) else state
         raise StateError(f"cannot {what.value}: {whose} is {shown.value}")
     return after
+
+
+_Named = TypeVar("_Named", bound=str, covariant=True)
+
+
+@dataclass(frozen=True, repr=False)
+class StateChange(Generic[_Named]):
+    """Argument of `"state_change"` handlers: old state, new state, and the reason.
+
+    `reason` of a recording: `"user_action"`, `"connected"`, `"connection_lost"`, `"reconnecting"`,
+    `"reconnected"`, `"rotated"` (the state stays), `"error"` or `"finished"`; `None` of a session.
+    """
+
+    event: ClassVar[str] = "state_change"
+
+    old_state: _Named
+    new_state: _Named
+    reason: Optional[str] = None
+
+    def __repr__(self) -> str:
+        why = f": {self.reason}" if self.reason else ""
+        return f"<StateChange {self.old_state} -> {self.new_state}{why}>"

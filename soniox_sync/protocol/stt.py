@@ -1,39 +1,73 @@
-"""Transcription without I/O: what is received becomes `SttEvent`s (PROTOCOL 2.5, 2.6)."""
+"""Transcription without I/O: received messages become `SttEvent`s (PROTOCOL 2.5, 2.6)."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Any, Optional
+from typing import Any, Optional, TypeVar
 
-from ..errors import RealtimeError
+from ..audio.formats import RawAudio
+from ..errors import RealtimeError, advised
 from .dialects import NATIVE_STT, SttDialect
 from .messages import find_error, malformed, parse_object
-from .tokens import END_TOKEN, FIN_TOKEN, Result, SttEvent, Token, milliseconds
+from .tokens import END_TOKEN, FIN_TOKEN, EventKind, Result, SttEvent, Token, milliseconds
 
-# on the wire, and as a guide page of the service's docs spells it (PROTOCOL 10.1)
+# as received, and as spelled on a page of the service's docs (PROTOCOL 10.1)
 _FINAL = ("final_audio_proc_ms", "audio_final_proc_ms")
 _TOTAL = ("total_audio_proc_ms", "audio_total_proc_ms")
-_MARKERS = {END_TOKEN: "endpoint", FIN_TOKEN: "finalized"}
+T = TypeVar("T", bound=BaseException)
+
+_MARKERS: Mapping[str, EventKind] = {END_TOKEN: "endpoint", FIN_TOKEN: "finalized"}
+# those of the many messages of a 400 that mean that the audio could not be decoded
+_UNREADABLE = re.compile(r"decod|audio data", re.IGNORECASE)
+
+
+def explain_first_error(error: T, audio: Optional[RawAudio]) -> T:
+    """Return an error before any result, with advice if the audio may be the cause.
+
+    The service answers 408 to what it does not recognise as audio, and 400 to what it cannot
+    decode. `audio`: the declared format of headerless audio, `None` for a container.
+    """
+    if not isinstance(error, RealtimeError):
+        return error
+    decodes = error.status_code == 400 and _UNREADABLE.search(str(error))
+    return advised(error, _check_audio(audio)) if decodes or error.status_code == 408 else error
+
+
+def _check_audio(audio: Optional[RawAudio]) -> str:
+    if audio is None:
+        return (
+            "Is this an audio file? Raw audio needs its format, for instance "
+            'audio_format="pcm_s16le", sample_rate=16000, num_channels=1.'
+        )
+    return (
+        f"Is the audio really {audio.format} at {audio.sample_rate} Hz with {audio.num_channels} "
+        "channel(s), sent about as fast as it was spoken?"
+    )
 
 
 class SttReceiver:
-    """Turns the messages of one connection into events, in order. Used by one thread."""
+    """Parser of one connection's messages into events, in order. For one thread."""
 
     def __init__(self, dialect: SttDialect = NATIVE_STT) -> None:
         self._dialect = dialect
+        self._read = dialect.reader() if dialect.reader else dialect.read
         self._final_ms = 0
         self._total_ms = 0
-        self.error: Optional[RealtimeError] = None  # what the server's error frame said
-        self.finished = False
-        self.ready = not dialect.ready_first
-        self._guessing = False  # words were told that no final ones have replaced yet
+        self.error: Optional[RealtimeError] = None  # of the server's error frame
+        self.finished: bool = False
+        # milliseconds of audio that the server had processed when it finished; `None`: unknown
+        self.processed_ms: Optional[int] = None
+        self.ready: bool = not dialect.waits_for_ready
+        self._has_partial = False  # the last words were not final
 
     def receive(self, payload: bytes) -> list[SttEvent]:
-        """Give the events of one message; sets `error` or `finished` when it was the last.
+        """Return the events of one message; set `error` or `finished` if it is the last.
 
-        Raises `SonioxConnectionError` (`code="protocol_error"`) for what is no response at all.
+        Raises
+            SonioxConnectionError: the message is not a response (`code="protocol_error"`).
         """
-        frame = self._dialect.read(parse_object(payload))
+        frame = self._read(parse_object(payload))
         if frame is None or self.finished or self.error is not None:
             return []
         if frame.get("ready") is True:
@@ -41,26 +75,28 @@ class SttReceiver:
             return []
         events = self._read_tokens(frame, payload)
         if self._dialect.ends_by_closing and events and events[-1].kind == "result":
-            self._guessing = not all(token.is_final for token in events[-1].result.tokens)
+            self._has_partial = not all(token.is_final for token in events[-1].result.tokens)
         self.error = find_error(frame)
         if self.error is None and frame.get("finished") is True:
             events.append(self._finished(frame))
         elif self.error is not None and not any(event.result.tokens for event in events):
-            return []  # an error frame's empty token list is no result
+            return []  # the empty token list of an error frame is not a result
         return events
 
     def closed(self, code: Optional[int]) -> Optional[SttEvent]:
-        """Give the last event when closing with `code`, after our end of audio, is the whole end.
+        """Return the last event if closing with `code`, after the end of audio, is a normal end.
 
-        So it is where the dialect knows no last response; elsewhere, for any other code, and
-        while words wait to become final, a closed line is a lost one: `None`.
+        That is so if the dialect has no last response and no words are left to become final.
+        Otherwise the connection was lost, and the result is `None`.
         """
-        well = self._dialect.ends_by_closing and code == 1000 and self.error is None
-        well = well and not self._guessing
-        return self._finished({}) if well and not self.finished else None
+        orderly = self._dialect.ends_by_closing and code == 1000 and self.error is None
+        complete = orderly and not self._has_partial and not self.finished
+        return self._finished({}) if complete else None
 
     def _finished(self, frame: Mapping[str, Any]) -> SttEvent:
         self.finished = True
+        if _counter(frame, _TOTAL, -1) >= 0:
+            self.processed_ms = self._total_ms
         return SttEvent("finished", Result((), self._final_ms, self._total_ms, True, frame))
 
     def _read_tokens(self, frame: Mapping[str, Any], payload: bytes) -> list[SttEvent]:
@@ -84,7 +120,7 @@ class SttReceiver:
             if kind is None:
                 tokens.append(from_wire(item, text))
                 continue
-            # cut at the marker: what follows it belongs to the next utterance
+            # a result ends at a marker: tokens after it belong to the next utterance
             if tokens:
                 events.append(self._result(tokens, frame))
                 tokens = []
@@ -92,7 +128,7 @@ class SttReceiver:
         if tokens:
             events.append(self._result(tokens, frame))
         elif frame.get("finished") is not True and not any(e.kind == "result" for e in events):
-            events.insert(0, self._result([], frame))  # it withdraws the guess before it
+            events.insert(0, self._result([], frame))  # it replaces the partial words before it
         return events
 
     def _result(self, tokens: list[Token], frame: Mapping[str, Any]) -> SttEvent:
@@ -100,7 +136,7 @@ class SttReceiver:
 
 
 def _counter(frame: Mapping[str, Any], names: tuple[str, str], before: int) -> int:
-    """Read a millisecond counter in either spelling; keep the last if it is unusable."""
+    """Return a counter of milliseconds in either spelling, `before` if there is no usable one."""
     value = frame.get(names[0])
     if value is None:
         value = frame.get(names[1])

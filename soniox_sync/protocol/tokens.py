@@ -1,14 +1,18 @@
 """What a transcription delivers: `Token`, `Result`, `SttEvent`.
 
-Plain classes with `__slots__`; a received token keeps its dict and reads the rarer fields from it
-when asked: frozen dataclasses cost several times as much (docs/performance.rst). Treat them as
-immutable: the same object may be handed to several consumers.
+Plain classes with `__slots__`; a received token keeps its dict and reads most fields from it on
+access: frozen dataclasses take several times as long (docs/performance.rst). Treat them as
+immutable: several consumers may get the same object.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Optional
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, Optional, Union
+
+from .._support.reprs import quoted, summary
+
+EventKind = Literal["result", "endpoint", "finalized", "finished"]
 
 END_TOKEN = "<end>"
 FIN_TOKEN = "<fin>"
@@ -16,15 +20,15 @@ _NOTHING: Mapping[str, Any] = {}
 
 
 class Token:
-    """Is one subword of the transcript; `text` carries its own spaces (join with `""`).
+    """One subword of the transcript. `text` includes its spaces: join tokens with `""`.
 
-    `start_ms` and `end_ms` are milliseconds on the clock of the audio sent (of the whole recording
-    in a `Recording`); `None` on translation tokens, which have no place in the audio.
+    `start_ms` and `end_ms` are milliseconds in the audio sent (in a `Recording`, of the whole
+    recording); `None` on translation tokens, which have no position in the audio.
     `confidence` is 0..1. A final token never changes and is sent once; the non-final tokens of a
     result replace those of the result before. `speaker` is a label such as `"1"`, valid within one
     `session` (counted from 0, more only in a `Recording`). `translation_status` is `"none"`,
     `"original"` or `"translation"`. `raw` holds the token as received, unknown fields included.
-    A field of a type that it should not have is `None`.
+    A field of an unexpected type is `None`.
     Source: Soniox docs stt/rt/real-time-transcription; PROTOCOL 2.5.
     """
 
@@ -44,10 +48,10 @@ class Token:
         session: int = 0,
         raw: Mapping[str, Any] = _NOTHING,
     ) -> None:
-        self.text = text
-        self.is_final = is_final
-        self.session = session
-        self.raw = raw
+        self.text: str = text
+        self.is_final: bool = is_final
+        self.session: int = session
+        self.raw: Mapping[str, Any] = raw
         self._fields: Mapping[str, Any] = {
             "start_ms": start_ms,
             "end_ms": end_ms,
@@ -60,7 +64,7 @@ class Token:
 
     @classmethod
     def from_wire(cls, item: Mapping[str, Any], text: str) -> Token:
-        """Wrap a received token; its fields are read when asked for, which few programs do."""
+        """Wrap a received token; its fields are read on access, which few programs need."""
         token = cls.__new__(cls)
         token.text = text
         token.is_final = item.get("is_final") is True
@@ -70,19 +74,19 @@ class Token:
 
     @property
     def start_ms(self) -> Optional[int]:
-        """Give where the token begins in the audio, in milliseconds."""
+        """Where the token begins in the audio, in milliseconds."""
         value = self._fields.get("start_ms")
         return value if type(value) is int else milliseconds(value)
 
     @property
     def end_ms(self) -> Optional[int]:
-        """Give where the token ends in the audio, in milliseconds."""
+        """Where the token ends in the audio, in milliseconds."""
         value = self._fields.get("end_ms")
         return value if type(value) is int else milliseconds(value)
 
     @property
     def confidence(self) -> Optional[float]:
-        """Give how sure the service is, from 0 to 1."""
+        """How sure the service is, from 0 to 1."""
         value = self._fields.get("confidence")
         if type(value) is float:
             return value
@@ -90,58 +94,60 @@ class Token:
 
     @property
     def speaker(self) -> Optional[str]:
-        """Give the label of who spoke, with diarization on."""
+        """Label of who spoke, with diarization on."""
         return _label(self._fields.get("speaker"))
 
     @property
     def language(self) -> Optional[str]:
-        """Give the language of the text, with language identification or translation on."""
+        """Language of the text, with language identification or translation on."""
         return _label(self._fields.get("language"))
 
     @property
     def translation_status(self) -> Optional[str]:
-        """Give `"none"`, `"original"` or `"translation"`, with translation on."""
+        """`"none"`, `"original"` or `"translation"`, with translation on."""
         return _label(self._fields.get("translation_status"))
 
     @property
     def source_language(self) -> Optional[str]:
-        """Give the language that a translation was made from."""
+        """Language that a translation was made from."""
         return _label(self._fields.get("source_language"))
 
     @property
     def is_translation(self) -> bool:
-        """Tell whether this token is translated text rather than what was said."""
+        """Whether this token is translated text rather than what was said."""
         return self._fields.get("translation_status") == "translation"
-
-    def _facts(self) -> tuple[Any, ...]:
-        return (
-            self.text,
-            self.start_ms,
-            self.end_ms,
-            self.confidence,
-            self.is_final,
-            self.speaker,
-            self.language,
-            self.translation_status,
-            self.source_language,
-            self.session,
-        )
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Token):
             return NotImplemented
-        return self._facts() == other._facts()
+        return _compared(self) == _compared(other)
 
     def __hash__(self) -> int:
         return hash((self.text, self.start_ms, self.end_ms, self.is_final))
 
     def __repr__(self) -> str:
-        when = "" if self.start_ms is None else f" {self.start_ms}-{self.end_ms} ms"
-        return f"<Token {self.text!r}{when}{' final' if self.is_final else ''}>"
+        when = "" if self.start_ms is None else f"{self.start_ms}-{self.end_ms} ms"
+        return summary(self, quoted(self.text), when, "final" if self.is_final else "")
+
+
+def _compared(token: Token) -> tuple[Any, ...]:
+    """Return what makes two tokens equal: everything but `raw`."""
+    return (
+        token.text,
+        token.start_ms,
+        token.end_ms,
+        token.confidence,
+        token.is_final,
+        token.speaker,
+        token.language,
+        token.translation_status,
+        token.source_language,
+        token.session,
+    )
 
 
 def milliseconds(value: object) -> Optional[int]:
-    """Read a number of milliseconds; `None` for anything that is none."""
+    """Return a number of milliseconds as an int, `None` for anything else."""
     if type(value) is int:
         return value
     if type(value) is float and value == value and abs(value) < 1e15:
@@ -152,16 +158,27 @@ def milliseconds(value: object) -> Optional[int]:
 def _label(value: object) -> Optional[str]:
     if value is None or type(value) is str:
         return value
-    # older servers numbered speakers; a number is as good a label as its digits
+    # older servers sent the number of a speaker, which as digits is a label like any other
     return str(value) if type(value) is int else None
 
 
+def join_said(tokens: Iterable[Token]) -> str:
+    """Return the text of what was said, without translations."""
+    return "".join([token.text for token in tokens if not token.is_translation])
+
+
+def join_translated(tokens: Iterable[Token]) -> str:
+    """Return the text of the translations, without what was said."""
+    return "".join([token.text for token in tokens if token.is_translation])
+
+
 class Result:
-    """Is one response of the service: final tokens, then the complete current guess.
+    """One response of the service: final tokens, then all tokens that are not final yet.
 
     `final_audio_proc_ms` says up to where the audio is final, `total_audio_proc_ms` up to where it
-    was heard, both in milliseconds of the audio sent. `finished` is True only on the last one.
-    The markers `<end>` and `<fin>` are never among the tokens; they become events of their own.
+    was processed, both in milliseconds of the audio sent. `finished` is True only on the last one.
+    The markers `<end>` and `<fin>` are never among the tokens; they are events of their own. With
+    translation on, `tokens` holds both languages; no text does.
     `raw` is the response as received. Source: PROTOCOL 2.5.
     """
 
@@ -175,25 +192,43 @@ class Result:
         finished: bool = False,
         raw: Mapping[str, Any] = _NOTHING,
     ) -> None:
-        self.tokens = tokens
-        self.final_audio_proc_ms = final_audio_proc_ms
-        self.total_audio_proc_ms = total_audio_proc_ms
-        self.finished = finished
-        self.raw = raw
+        self.tokens: Sequence[Token] = tokens
+        self.final_audio_proc_ms: int = final_audio_proc_ms
+        self.total_audio_proc_ms: int = total_audio_proc_ms
+        self.finished: bool = finished
+        self.raw: Mapping[str, Any] = raw
+
+    @property
+    def model(self) -> Optional[str]:
+        """Model that the service says it ran; `None` if it did not say.
+
+        It may be another than you asked for: a retired name is an alias of a newer model.
+        """
+        return _label(self.raw.get("model"))
 
     @property
     def text(self) -> str:
-        """Give the text of all tokens, final and not."""
-        return "".join([token.text for token in self.tokens])
+        """What was said: all tokens but translations, final and not."""
+        return join_said(self.tokens)
+
+    @property
+    def final_text(self) -> str:
+        """What was said and is final."""
+        return join_said(self.final_tokens)
+
+    @property
+    def translated_text(self) -> str:
+        """Translation of what was said, final and not; empty without translation."""
+        return join_translated(self.tokens)
 
     @property
     def final_tokens(self) -> list[Token]:
-        """Give the tokens that will not change any more, each delivered exactly once."""
+        """Tokens that will no longer change, each delivered exactly once."""
         return [token for token in self.tokens if token.is_final]
 
     @property
     def non_final_tokens(self) -> list[Token]:
-        """Give the current guess, which replaces that of the result before."""
+        """Partial tokens, which replace those of the result before."""
         return [token for token in self.tokens if not token.is_final]
 
     def __eq__(self, other: object) -> bool:
@@ -210,28 +245,38 @@ class Result:
         return hash((self.text, self.final_audio_proc_ms, self.total_audio_proc_ms, self.finished))
 
     def __repr__(self) -> str:
-        mark = " finished" if self.finished else ""
-        return f"<Result {self.text!r} final {self.final_audio_proc_ms} ms{mark}>"
+        final = f"final {self.final_audio_proc_ms} ms"
+        return summary(self, _shown(self), final, "finished" if self.finished else "")
 
 
 class SttEvent:
-    """Is what iterating a transcription yields: `kind` and the `Result` it belongs to.
+    """What iterating a session yields: `kind` and the `Result` it belongs to.
 
     `kind` is `"result"` (tokens arrived), `"endpoint"` (the speaker paused; needs endpoint
     detection), `"finalized"` (the answer to `finalize()`) or `"finished"` (the last one).
     """
 
-    __slots__ = ("kind", "result", "told")
+    __slots__ = ("dispatched", "kind", "result")
 
-    def __init__(self, kind: str, result: Result) -> None:
-        self.kind = kind
-        self.result = result
-        self.told = False  # its handlers ran while it was still queued
+    def __init__(self, kind: EventKind, result: Result) -> None:
+        self.kind: EventKind = kind
+        self.result: Result = result
+        self.dispatched: bool = False  # its handlers ran while it was queued for a puller
 
     @property
     def text(self) -> str:
-        """Give the text of a `"result"`; empty for the other kinds."""
+        """What was said, final and not, of a `"result"`; empty for the other kinds."""
         return self.result.text if self.kind == "result" else ""
+
+    @property
+    def final_text(self) -> str:
+        """What was said and is final, of a `"result"`; empty for the other kinds."""
+        return self.result.final_text if self.kind == "result" else ""
+
+    @property
+    def translated_text(self) -> str:
+        """Translation in a `"result"`, final and not; empty for the other kinds."""
+        return self.result.translated_text if self.kind == "result" else ""
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, SttEvent):
@@ -242,4 +287,10 @@ class SttEvent:
         return hash((self.kind, self.result))
 
     def __repr__(self) -> str:
-        return f"<SttEvent {self.kind} {self.text!r}>"
+        return summary(self, self.kind, _shown(self) if self.kind == "result" else "")
+
+
+def _shown(thing: Union[Result, SttEvent]) -> str:
+    """Return the texts for a repr: `'Hello'`, or `'Hello' -> 'Hola'`."""
+    said, translated = quoted(thing.text), thing.translated_text
+    return f"{said} -> {quoted(translated)}" if translated else said

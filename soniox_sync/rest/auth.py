@@ -7,70 +7,65 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Optional
 
-from ..config import (
-    MAX_CLIENT_REFERENCE_ID_CHARS,
-    TEMP_KEY_MAX_EXPIRY_SEC,
-    TEMP_KEY_MAX_SESSION_SEC,
-)
-from ..config._values import boolean, integer
-from ..config._values import text as text_check
-from ..errors import ConfigurationError
-from .http import Call, Http
+from .._support.checks import boolean, integer, one_of, run_checks
+from ..config.constants import USAGES, Usage
+from .arguments import reference_field
+from .http import Api, Call
 from .records import Record, moment, needed, text
 
-_USAGES = ("transcribe_websocket", "tts_rt")
 _CHECKS = {
-    "expires_in_seconds": integer(1, TEMP_KEY_MAX_EXPIRY_SEC, "s"),
-    "client_reference_id": text_check(MAX_CLIENT_REFERENCE_ID_CHARS, empty=True),
+    "expires_in_seconds": integer(1, 3600, "s"),
     "single_use": boolean,
-    "max_session_duration_seconds": integer(1, TEMP_KEY_MAX_SESSION_SEC, "s"),
+    "max_session_duration_seconds": integer(1, 18_000, "s"),
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TemporaryApiKey(Record):
-    """Is a key that ends by itself; its repr does not show it. `expires_at` is UTC."""
+    """API key that expires; its repr does not show it. `expires_at` is UTC."""
 
     api_key: str = needed(text, shown=False)
     expires_at: datetime = needed(moment)
 
 
-class AuthApi:
-    """Is `client.auth`. Thread-safe."""
+class AuthApi(Api):
+    """Temporary API keys: `client.auth`. Thread-safe."""
 
-    def __init__(self, http: Http) -> None:
-        self._http = http
+    _name = "auth"
 
     def create_temporary_api_key(
         self,
         *,
-        usage_type: str = "transcribe_websocket",
+        usage_type: Usage = "transcribe_websocket",
         expires_in_seconds: int = 300,
         client_reference_id: Optional[str] = None,
         single_use: Optional[bool] = None,
         max_session_duration_seconds: Optional[int] = None,
     ) -> TemporaryApiKey:
-        """Make a key for one service, to hand to a program that must not hold yours.
+        """Create a key for one service, for a program that must not have yours.
 
         `usage_type`: `"transcribe_websocket"` or `"tts_rt"` (WebSocket and HTTP).
-        `expires_in_seconds`: 1 to 3600; afterwards nothing can be opened with it, what is open
-        goes on. `single_use`: for one transcription or one stream of speech.
-        `max_session_duration_seconds`: 1 to 18000; then the service ends what is open.
-        `client_reference_id`: at most 256 characters, wins over that of requests.
+        `expires_in_seconds`: 1 to 3600; after that nothing can be opened with it, but open sessions
+        and streams go on. `single_use`: for one transcription or one stream of speech.
+        `max_session_duration_seconds`: 1 to 18000; after that the service ends open sessions and
+        streams. `client_reference_id`: at most 256 characters, overrides that of requests.
 
-        Raises `ConfigurationError` for a value out of range, `PermissionDeniedError` when your key
-        lacks the right for this or for the service, another `SonioxHttpError` otherwise.
+        Raises
+            ConfigurationError: a value out of range.
+            PermissionDeniedError: your key has no permission for this, or for the service.
+            SonioxHttpError: the call failed otherwise.
         """
-        if usage_type not in _USAGES:
-            raise ConfigurationError(f"usage_type must be one of {', '.join(map(repr, _USAGES))}")
+        one_of(USAGES)("usage_type", usage_type)
         options = {
             "expires_in_seconds": expires_in_seconds,
-            "client_reference_id": client_reference_id,
             "single_use": single_use,
             "max_session_duration_seconds": max_session_duration_seconds,
         }
-        body = {name: value for name, value in options.items() if value is not None}
-        for name, value in body.items():
-            _CHECKS[name](name, value)
-        call = Call("POST", "/auth/temporary-api-key", body={"usage_type": usage_type, **body})
+        run_checks(options, _CHECKS)
+        body = {
+            "usage_type": usage_type,
+            **{name: value for name, value in options.items() if value is not None},
+            **reference_field(client_reference_id),
+        }
+        call = Call("POST", "/auth/temporary-api-key", body=body)
         return self._http.json(call, TemporaryApiKey.from_raw)

@@ -1,13 +1,13 @@
-"""`client.models` and `client.tts_models`: what the service can do (PROTOCOL 5.4, 5.5)."""
+"""`client.models` and `client.tts_models`: models and what they can do (PROTOCOL 5.4, 5.5)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Optional
 
-from .http import Call, Http
+from .http import Api, Call
 from .records import (
+    Listing,
     Record,
     flag,
     integer,
@@ -20,29 +20,29 @@ from .records import (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Language(Record):
-    """Is a language: its two-letter code and its English name."""
+    """Language: its two-letter code and its English name."""
 
     code: str = needed(text)
     name: str = optional(text, "")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TranslationTarget(Record):
-    """Says into which language a model translates, and from which."""
+    """Language that a model translates into, and the languages it translates from."""
 
     target_language: str = needed(text)
     source_languages: tuple[str, ...] = optional(tuple_of(text), ())
     exclude_source_languages: tuple[str, ...] = optional(tuple_of(text), ())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SttModel(Record):
-    """Is a transcription model. `transcription_mode`: `"real_time"` or `"async"`.
+    """Transcription model. `transcription_mode`: `"real_time"` or `"async"`.
 
-    Translation: where the lists are empty look at `one_way_translation` and
-    `two_way_translation`, which are `"all_languages"` or `None`.
+    Translation: if the lists are empty, see `one_way_translation` and `two_way_translation`, which
+    are `"all_languages"` or `None`.
     """
 
     id: str = needed(text)
@@ -56,6 +56,7 @@ class SttModel(Record):
     supports_endpoint_sensitivity: bool = optional(flag, False)
     supports_endpoint_latency_adjustment: bool = optional(flag, False)
     endpoint_latency_adjustment_max_level: int = optional(integer, 0)
+    supports_agent_text_input: bool = optional(flag, False)
     translation_targets: tuple[TranslationTarget, ...] = optional(
         tuple_of(record(TranslationTarget)), ()
     )
@@ -64,18 +65,18 @@ class SttModel(Record):
     two_way_translation: Optional[str] = optional(text)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ModelVoice(Record):
-    """Is a voice built into a model; `id` is the name to ask for."""
+    """Voice built into a model; its `id` is the `voice` of a request."""
 
     id: str = needed(text)
     description: str = optional(text, "")
     gender: Optional[str] = optional(text)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TtsModel(Record):
-    """Is a speech model. `speed_min`, `speed_max`: factors, `None` where speed is fixed."""
+    """Speech model. `speed_min`, `speed_max`: factors, `None` if the speed is fixed."""
 
     id: str = needed(text)
     name: str = needed(text)
@@ -91,49 +92,43 @@ class TtsModel(Record):
     supports_silence_reduction: bool = optional(flag, False)
 
 
-@dataclass(frozen=True)
-class SttModels(Record):
-    """Is the list of transcription models; iterate it, or look at `models`."""
+@dataclass(frozen=True, repr=False)
+class SttModels(Listing[SttModel]):
+    """List of transcription models; iterate over it, or use `models`."""
 
     models: tuple[SttModel, ...] = needed(tuple_of(record(SttModel)))
 
-    def __iter__(self) -> Iterator[SttModel]:
-        return iter(self.models)
 
-    def __len__(self) -> int:
-        return len(self.models)
-
-
-@dataclass(frozen=True)
-class TtsModels(Record):
-    """Is the list of speech models; iterate it, or look at `models`."""
+@dataclass(frozen=True, repr=False)
+class TtsModels(Listing[TtsModel]):
+    """List of speech models; iterate over it, or use `models`."""
 
     models: tuple[TtsModel, ...] = needed(tuple_of(record(TtsModel)))
 
-    def __iter__(self) -> Iterator[TtsModel]:
-        return iter(self.models)
 
-    def __len__(self) -> int:
-        return len(self.models)
+class ModelsApi(Api):
+    """Transcription models: `client.models`. Thread-safe."""
 
-
-class ModelsApi:
-    """Is `client.models`. Thread-safe."""
-
-    def __init__(self, http: Http) -> None:
-        self._http = http
+    _name = "models"
 
     def list(self) -> SttModels:
-        """Give all transcription models, real-time and async. Raises a `SonioxHttpError`."""
+        """Return all transcription models, real-time and async.
+
+        Raises
+            SonioxHttpError: the call failed.
+        """
         return self._http.json(Call("GET", "/models"), SttModels.from_raw)
 
 
-class TtsModelsApi:
-    """Is `client.tts_models`. Thread-safe."""
+class TtsModelsApi(Api):
+    """Speech models: `client.tts_models`. Thread-safe."""
 
-    def __init__(self, http: Http) -> None:
-        self._http = http
+    _name = "tts_models"
 
     def list(self) -> TtsModels:
-        """Give all speech models with their voices. Raises a `SonioxHttpError`."""
+        """Return all speech models with their voices.
+
+        Raises
+            SonioxHttpError: the call failed.
+        """
         return self._http.json(Call("GET", "/tts-models"), TtsModels.from_raw)

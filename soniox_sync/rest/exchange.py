@@ -1,34 +1,34 @@
-"""One HTTP call under way, which another thread can end: a token, a deadline, or `close()`.
+"""One HTTP call in progress, which another thread can abort: a token, a deadline, or `close()`.
 
-`requests` blocks in a socket and knows no way to be woken. So each TCP connection of ours tells
-which exchange uses it at present (`Line`), and ending an exchange shuts that socket down: the
-blocked call returns with an error, and the exchange knows the true cause.
+`requests` blocks in a socket and cannot be interrupted. So each of our TCP connections records
+which exchange currently uses it (`TrackedSocket`), and aborting an exchange shuts down that socket:
+the blocked call returns with an error, and the exchange has recorded the real cause.
 """
 
 from __future__ import annotations
 
 import os
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Callable, Optional
 
 from ..cancel import CancelToken
-from ..clock import Timer, process_clock
 from ..errors import SonioxError
+from ..runtime.clock import Timer, process_clock
+from ..transport.sockets import shut_down
 
-CANCELLED, TIMED_OUT, CLOSED, LEFT = "cancelled", "timeout", "closed", "left"
+CANCELLED, TIMED_OUT, CLOSED, ABANDONED = "cancelled", "timeout", "closed", "abandoned"
 
-# Guards the fields of every `Line` and `Exchange`. Held for a few field accesses and one
-# `shutdown`, which never blocks: outside of the lock it could hit the connection's next user. Leaf.
-# Re-entrant, because the garbage collector closes what was dropped in whatever thread it runs.
+# Guards the fields of every `TrackedSocket` and `Exchange`. Held for a few field accesses and one
+# `shutdown`, which never blocks: outside of the lock it could hit the next user of the socket.
+# Leaf. Reentrant, because the garbage collector may close a dropped response in any thread.
 _lock = threading.RLock()
 _current = threading.local()
 
 
 def _renew_lock() -> None:
-    # a fork copies the lock as it is, taken or not
+    # a fork copies the lock as it is, held or not
     global _lock
     _lock = threading.RLock()
 
@@ -37,96 +37,104 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_lock)
 
 
-class Ended(SonioxError):
-    """Stops a connection that is about to be used by an exchange that was ended."""
+class Aborted(SonioxError):
+    """Stops a connection that is about to be used by an exchange that was aborted."""
 
     code = "aborted"
 
 
-class Line:
-    """Is one TCP connection, and the exchange that uses it at present."""
+class TrackedSocket:
+    """Socket of one HTTP connection, and the exchange that currently uses it.
 
-    __slots__ = ("owner", "sock")
+    `connected`: whether it was connected: TCP, the tunnel of a proxy, and TLS.
+    """
+
+    __slots__ = ("connected", "owner", "sock")
 
     def __init__(self) -> None:
+        self.connected: bool = False
         self.owner: Optional[Exchange] = None
         self.sock: Any = None
 
-    def hold(self, sock: Any) -> None:
-        """Note the socket to shut; shuts it at once if the owner was ended meanwhile."""
+    def set(self, sock: Any) -> None:
+        """Set the socket; shut it down at once if its user was aborted in the meantime."""
         with _lock:
             self.sock = sock
             if self.owner is not None and self.owner.cause is not None:
-                _shut(sock)
+                _shut_down(sock)
 
 
 class Exchange:
-    """Is one HTTP call, from before the connection until its body is read.
+    """One HTTP call, from before the connection until its body is read.
 
-    `limit_sec`: the longest it may take, `None` without limit. `cancel`: ends it. `cause`:
-    `None`, or why it was ended: `CANCELLED`, `TIMED_OUT`, `CLOSED` by the client's end, `LEFT` by
-    who read the answer. `end()` and `over()` are legal from any thread at any time, the rest
-    belongs to the thread that reads.
+    `limit_sec`: how long it may take, `None`: no limit. `cancel`: a token that aborts it. `cause`:
+    `None`, or why it was aborted: `CANCELLED`, `TIMED_OUT`, `CLOSED` by `client.close()`,
+    `ABANDONED` by the reader of the response. `abort()` and `release()` may be called from any
+    thread at any time, the rest only by the thread that reads.
     """
 
     def __init__(self, cancel: Optional[CancelToken], limit_sec: Optional[float]) -> None:
         # Under _lock
         self.cause: Optional[str] = None
-        self._line: Optional[Line] = None
-        self._over = False
+        self._tracked: Optional[TrackedSocket] = None
+        self._released = False
         # Immutable
         self._process = os.getpid()
-        self._cancel = cancel
         self._timer: Optional[Timer] = None
         self._undo: Callable[[], None] = lambda: None
         if limit_sec is not None:
-            self._timer = process_clock.call_later(limit_sec, lambda: self.end(TIMED_OUT))
+            self._timer = process_clock.call_later(limit_sec, lambda: self.abort(TIMED_OUT))
         if cancel is not None:
-            self._undo = cancel.on_cancel(lambda: self.end(CANCELLED))
+            self._undo = cancel.on_cancel(lambda: self.abort(CANCELLED))
 
-    def end(self, cause: str) -> None:
-        """Wake the call; the first cause counts. Does nothing once it is over."""
+    @property
+    def connected(self) -> bool:
+        """Whether its connection, one of ours, was complete; False after `release()`."""
         with _lock:
-            if self.cause is not None or self._over:
+            return self._tracked is not None and self._tracked.connected
+
+    def abort(self, cause: str) -> None:
+        """Abort the call; only the first cause counts. Does nothing after `release()`."""
+        with _lock:
+            if self.cause is not None or self._released:
                 return
             self.cause = cause
-            if self._line is not None and self._line.owner is self and self._is_ours():
-                _shut(self._line.sock)
-
-    def _is_ours(self) -> bool:
-        # a forked child has a copy of the descriptor; the line is its parent's
-        return os.getpid() == self._process
-
-    def take(self, line: Line) -> None:
-        """Become the user of a connection. Raises `Ended` when it is too late for that."""
-        with _lock:
-            if self.cause is not None:
-                raise Ended(self.cause)
-            line.owner = self
-            self._line = line
-
-    def adopt(self, sock: Any) -> None:
-        """Watch the socket of a connection that is not ours, once an answer has come over it."""
-        with _lock:
-            if self._line is not None or sock is None:
+            if self._tracked is None or self._tracked.owner is not self:
                 return
-            self._line = Line()
-            self._line.owner, self._line.sock = self, sock
-            if self.cause is not None:
-                _shut(sock)
+            # a forked child has a copy of the descriptor; the connection belongs to the parent
+            if os.getpid() == self._process:
+                _shut_down(self._tracked.sock)
 
-    def over(self) -> None:
-        """Let go of everything; idempotent."""
+    def use(self, tracked: TrackedSocket) -> None:
+        """Become the user of one of our connections. Raises `Aborted` if it was aborted already."""
         with _lock:
-            self._over = True
-            self._line = None
+            if self.cause is not None:
+                raise Aborted(self.cause)
+            tracked.owner = self
+            self._tracked = tracked
+
+    def watch(self, sock: Any) -> None:
+        """Become the user of another connection, once a response was received on it."""
+        with _lock:
+            if self._tracked is not None or sock is None:
+                return
+            self._tracked = TrackedSocket()
+            self._tracked.owner, self._tracked.sock = self, sock
+            if self.cause is not None:
+                _shut_down(sock)
+
+    def release(self) -> None:
+        """Release the connection, the timer and the token. Idempotent."""
+        with _lock:
+            self._released = True
+            self._tracked = None
         if self._timer is not None:
             self._timer.cancel()
         self._undo()
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Let connections used by this thread know whom they work for."""
+        """Make this the `current()` exchange of this thread."""
         before = current()
         _current.exchange = self
         try:
@@ -136,17 +144,11 @@ class Exchange:
 
 
 def current() -> Optional[Exchange]:
-    """Give the exchange this thread works for."""
+    """Return the exchange of this thread, `None` outside of one."""
     exchange: Optional[Exchange] = getattr(_current, "exchange", None)
     return exchange
 
 
-def _shut(sock: Any) -> None:
-    if sock is None:
-        return
-    sock = getattr(sock, "socket", sock)  # TLS inside TLS is no socket, but has one
-    try:
-        # not SSLSocket's own, which would touch the TLS state that the other thread works on
-        socket.socket.shutdown(sock, socket.SHUT_RDWR)
-    except OSError:
-        return  # it is down already, which is what was wanted
+def _shut_down(sock: Any) -> None:
+    if sock is not None:
+        shut_down(getattr(sock, "socket", sock))  # TLS inside TLS is not a socket, but has one

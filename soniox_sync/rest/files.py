@@ -1,43 +1,27 @@
-"""`client.files`: what was uploaded for transcription (PROTOCOL 5.2)."""
+"""`client.files`: files uploaded for transcription (PROTOCOL 5.2)."""
 
 # ruff: noqa: RUF009 - needed() and optional() make dataclass fields, as field() does
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Optional
+from typing import Any, Optional
 
+from .._support.reprs import byte_size
 from ..cancel import CancelToken
-from ..config import MAX_CLIENT_REFERENCE_ID_CHARS, MAX_LIST_LIMIT
-from ..config._values import text as text_check
-from ..errors import NotFoundError
-from .http import Call, Http
+from .arguments import reference_field
+from .collection import Collection
+from .http import Call
 from .multipart import FilePart, Multipart, OnProgress, Upload
-from .records import (
-    Count,
-    Page,
-    Record,
-    all_items,
-    check_id,
-    check_limit,
-    integer,
-    moment,
-    needed,
-    optional,
-    record,
-    text,
-    tuple_of,
-)
-
-_check_reference = text_check(MAX_CLIENT_REFERENCE_ID_CHARS, empty=True)
+from .records import Entity, Page, integer, moment, needed, optional, record, text, tuple_of
 
 
-@dataclass(frozen=True)
-class File(Record):
-    """Is an uploaded file. `size` is bytes, `created_at` UTC.
+@dataclass(frozen=True, repr=False)
+class File(Entity):
+    """Uploaded file. `size` is in bytes, `created_at` in UTC.
 
-    The service keeps it until you delete it, or for 30 days: it says both. Source: PROTOCOL 5.2.
+    The service keeps it until you delete it, or for 30 days: its documentation says both.
+    Source: PROTOCOL 5.2.
     """
 
     id: str = needed(text)
@@ -46,23 +30,30 @@ class File(Record):
     created_at: datetime = needed(moment)
     client_reference_id: Optional[str] = optional(text)
 
+    def _shown(self, name: str, value: Any) -> str:
+        return byte_size(value) if name == "size" else super()._shown(name, value)
 
-@dataclass(frozen=True)
-class FilePage(Page):
-    """Is one page of files; iterate it, or look at `files`."""
+
+@dataclass(frozen=True, repr=False)
+class FilePage(Page[File]):
+    """One page of files; iterate over it, or use `files`."""
 
     files: tuple[File, ...] = needed(tuple_of(record(File)))
     next_page_cursor: Optional[str] = optional(text)
 
 
-class FilesApi:
-    """Is `client.files`. Thread-safe. All methods raise a `SonioxHttpError` when a call fails.
+class FilesApi(Collection[File, FilePage]):
+    """Uploaded files: `client.files`. Thread-safe.
 
-    `file_id` is as the service gave it; anything else raises `ConfigurationError`.
+    `file_id`: as the service returned it.
+
+    Raises
+        SonioxHttpError: the call failed.
+        ConfigurationError: a wrong argument, before anything is sent.
     """
 
-    def __init__(self, http: Http) -> None:
-        self._http = http
+    _name = "files"
+    _path, _id_name, _item, _page = "/files", "file_id", File, FilePage
 
     def upload(
         self,
@@ -73,71 +64,59 @@ class FilesApi:
         on_progress: Optional[OnProgress] = None,
         cancel: Optional[CancelToken] = None,
     ) -> File:
-        """Upload a file: a path, bytes, or a binary file object from its present position.
+        """Upload a file: a path, bytes, or a binary file object from its current position.
 
         Streamed from disk, at most 1 GiB. `on_progress(sent, total)` is called with bytes, in this
-        thread; what it raises ends the upload. The client's `timeout_sec` bounds each wait, not
-        the whole upload. It is repeated only when no connection could be made.
+        thread; an exception of it ends the upload. The client's `timeout_sec` limits each wait, not
+        the whole upload. It is retried only if no connection could be opened.
 
-        Raises `ConfigurationError` for an empty or too large file, `OSError` as `open()` does,
-        `AbortError` after a cancel.
+        Raises
+            ConfigurationError: an empty or too large file.
+            OSError: as `open()` raises it.
+            SonioxHttpError: the upload failed.
+            AbortError: after a cancel.
         """
-        fields = {}
-        if client_reference_id is not None:
-            _check_reference("client_reference_id", client_reference_id)
-            fields["client_reference_id"] = client_reference_id
-        with FilePart(file, filename) as part:
+        fields = reference_field(client_reference_id)
+        with FilePart(file, filename, cancel=cancel) as part:
             body = Multipart(fields, part, on_progress)
             return self._http.json(upload_call("/files", body), File.from_raw, cancel)
 
     def get(self, file_id: str) -> File:
-        """Give a file's facts. Raises `NotFoundError`."""
-        return self._http.json(Call("GET", _path(file_id)), File.from_raw)
+        """Return an uploaded file: its name, size and times.
+
+        Raises
+            NotFoundError: there is no such file.
+            SonioxHttpError: the call failed otherwise.
+        """
+        return super().get(file_id)
 
     def get_or_none(self, file_id: str) -> Optional[File]:
-        """Give a file's facts, `None` if there is no such file."""
-        try:
-            return self.get(file_id)
-        except NotFoundError:
-            return None
+        """Return an uploaded file, `None` if there is no such file.
 
-    def list(self, limit: int = 100, cursor: Optional[str] = None) -> FilePage:
-        """Give one page of at most `limit` (1 to 1000) files, from `cursor` on."""
-        params = {"limit": check_limit(limit, MAX_LIST_LIMIT), "cursor": cursor}
-        return self._http.json(Call("GET", "/files", params=params), FilePage.from_raw)
-
-    def list_all(self, limit: int = 100) -> Iterator[File]:
-        """Yield all files, asking for `limit` at a time."""
-        check_limit(limit, MAX_LIST_LIMIT)
-        return all_items(lambda cursor: self.list(limit, cursor))
-
-    def count(self) -> Count:
-        """Tell how many files there are."""
-        return self._http.json(Call("GET", "/files/count"), Count.from_raw)
+        Raises
+            SonioxHttpError: the call failed.
+        """
+        return super().get_or_none(file_id)
 
     def delete(self, file_id: str) -> None:
-        """Delete a file. Raises `NotFoundError`."""
-        self._http.done(Call("DELETE", _path(file_id)))
+        """Delete a file.
+
+        Raises
+            NotFoundError: there is no such file.
+            SonioxHttpError: the call failed otherwise.
+        """
+        super().delete(file_id)
 
     def delete_if_exists(self, file_id: str) -> None:
-        """Delete a file, if there is one."""
-        try:
-            self.delete(file_id)
-        except NotFoundError:
-            return
+        """Delete a file, if there is one.
 
-    def delete_all(self, limit: int = 100) -> None:
-        """Delete all files; stops at the first that cannot be deleted."""
-        # listed first: deleting would move what a cursor points to
-        for file_id in [file.id for file in self.list_all(limit)]:
-            self.delete_if_exists(file_id)
+        Raises
+            SonioxHttpError: the call failed.
+        """
+        super().delete_if_exists(file_id)
 
 
 def upload_call(path: str, body: Multipart) -> Call:
-    """Make the call that sends a multipart body."""
+    """Return the call that sends a multipart body."""
     headers = {"Content-Type": body.content_type}
     return Call("POST", path, body=body, headers=headers, timed=False)
-
-
-def _path(file_id: str) -> str:
-    return f"/files/{check_id('file_id', file_id)}"

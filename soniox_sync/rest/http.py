@@ -1,9 +1,9 @@
-"""Every HTTP call goes through here: one session per process, retries, deadlines, no redirects.
+"""The HTTP layer: one session per process, retries, deadlines, no redirects.
 
-A call that is repeated must do no harm, so only GET and DELETE are, and anything when the
-connection could not even be made. How often, after which statuses and how long to pause is decided
-by urllib3's `Retry`; the loop is ours because that of urllib3 knows neither cancel tokens nor
-deadlines, sleeps for as long as a server wishes, and does not cover the reading of the body.
+Repeating a call must do no harm, so only GET and DELETE are repeated, and any call whose connection
+could not be opened. How often, after which statuses and after what pause is decided by urllib3's
+`Retry`; the loop is ours because urllib3's has neither cancel tokens nor deadlines, sleeps for as
+long as a server asks, and does not include reading the body.
 """
 
 from __future__ import annotations
@@ -17,41 +17,57 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union
 from urllib.parse import urlsplit
 
+from .._support.checks import instance_of, wrong_value
+from .._support.loading import load_modules
+from .._support.reprs import summary
+from .._support.tracebacks import clear_locals
 from ..cancel import CancelToken
-from ..config import ResolvedConnectionConfig
 from ..config._urls import is_loopback
+from ..config.constants import Usage
 from ..errors import ConfigurationError, SonioxHttpError, StateError
-from ..forks import remember
-from ..tls import TlsSettings
+from ..runtime import forks
+from ..runtime.log import harmless
+from ..service import USER_AGENT, Access, NativeService
 from ..transport.deadline import Deadline, wait_for
 from ..transport.latch import Latch
-from . import failures
-from .answer import Answer
+from ..transport.proxies import Proxy, found
+from . import errors
 from .exchange import CANCELLED, CLOSED, Exchange
-from .place import Place
-from .records import Unreadable
+from .multipart import Streamed
+from .records import Unreadable, parse_float
+from .request import RequestInfo
+from .response import MAX_ERROR_BYTES, Response
 from .retries import Retries
 
 if TYPE_CHECKING:
     import requests
+
+    from ..runtime.trace.exchange import ExchangeTrace
 
 _log = logging.getLogger("soniox_sync")
 
 T = TypeVar("T")
 Params = Mapping[str, Union[str, int, list[str], None]]
 
+# what a call loads, before a fork can interrupt that (see `load_modules`)
+_SESSION = (
+    "encodings.idna",
+    "http.cookiejar",
+    "soniox_sync.rest.adapter",
+    "soniox_sync.rest.exceptions",
+)
 # a transcript of 300 minutes is about 10 MB of JSON
-_MAX_JSON = 256 * 1024 * 1024
-_MAX_ERROR = 256 * 1024
+_MAX_JSON_BYTES = 256 * 1024 * 1024
+_check_cancel = instance_of(CancelToken)
 
 
 @dataclass(frozen=True)
 class Call:
-    """Is one call to make. `path` begins with a slash; `service` is `"api"` or `"tts"`.
+    """One call to make. `path` starts with a slash; `service` is `"api"` or `"tts"`.
 
-    `body`: what is sent: a JSON object, bytes, or a stream with `len` that can be read anew.
-    `timed`: the whole call, repetitions included, ends at the client's `timeout_sec`, or `within`
-    that many seconds; otherwise `timeout_sec` is the longest that one read or write may block.
+    `body`: a JSON object, bytes, or a stream with `len` that can be read again. `timed`: the whole
+    call, including retries, is limited to `timeout_sec` (`None`: the client's), or to `within`
+    seconds if that is less; otherwise `timeout_sec` limits each single read or write.
     """
 
     method: str
@@ -62,31 +78,27 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict)
     timed: bool = True
     within: Optional[float] = None
-
-
-@dataclass(frozen=True)
-class HttpSettings:
-    """Is what the client says about HTTP. `resolve(usage)` gives addresses and key."""
-
-    resolve: Callable[[str], tuple[ResolvedConnectionConfig, str]] = field(repr=False)
-    tls: TlsSettings
-    user_agent: str
-    timeout_sec: float = 30.0
-    max_retries: int = 2
-    proxy: Optional[str] = field(default=None, repr=False)
-    session: Optional[requests.Session] = None
+    timeout_sec: Optional[float] = None
 
 
 class Http:
-    """Makes the HTTP calls of one client. Thread-safe; a forked child gets a session of its own."""
+    """HTTP layer of one client. Thread-safe; a forked child gets a session of its own.
 
-    def __init__(self, settings: HttpSettings) -> None:
-        self._settings = settings
-        self._orphan()
-        remember(self)
+    `given`: the session to use instead of one of our own.
+    """
 
-    def _orphan(self) -> None:
-        """Begin without connections: at the start, and in a forked child."""
+    def __init__(
+        self, service: NativeService, max_retries: int, given: Optional[requests.Session]
+    ) -> None:
+        self._service = service
+        self._settings = service.settings
+        self._max_retries = max_retries
+        self._given = given
+        self._invalidate()
+        forks.register(self._invalidate)
+
+    def _invalidate(self) -> None:
+        """Start without connections: at first, and in a forked child."""
         # Guards _session, _calls and _closed. Held while `requests` is imported, once. Leaf.
         self._lock = threading.Lock()
         self._session: Optional[requests.Session] = None
@@ -94,71 +106,120 @@ class Http:
         self._closed = getattr(self, "_closed", False)
 
     @property
+    def is_closed(self) -> bool:
+        """Whether `close()` was called."""
+        return self._closed
+
+    def describe(self, service: str) -> str:
+        """Return where `service` (`"api"`, `"tts"`) is, for a repr, and whether this is closed."""
+        url = self._service.describe(f"{'tts_' if service == 'tts' else ''}api_url")
+        return f"{url}, closed" if self._closed else url
+
+    def __repr__(self) -> str:
+        return summary(self, "of", self.describe("api"))
+
+    @property
     def timeout_sec(self) -> float:
-        """Give the client's limit for one call."""
+        """Time limit of one call, in seconds."""
         return self._settings.timeout_sec
 
+    def timeout_of(self, call: Call) -> float:
+        """Return the time limit of one call, or of each read or write, in seconds."""
+        return self.timeout_sec if call.timeout_sec is None else call.timeout_sec
+
     def close(self) -> None:
-        """End the calls under way and close the connections; idempotent, from any thread."""
+        """Abort running calls and close the connections. Idempotent; callable from any thread."""
         with self._lock:
             self._closed = True
             session, self._session = self._session, None
             calls = list(self._calls)
         for call in calls:
-            call.end(CLOSED)
-        if session is not None and session is not self._settings.session:
+            call.abort(CLOSED)
+        if session is not None and session is not self._given:
             session.close()
 
     def json(self, call: Call, read: Callable[[Any], T], cancel: Optional[CancelToken] = None) -> T:
-        """Make a call and give what `read` makes of the JSON it is answered with.
+        """Make a call and return what `read` makes of the JSON in its response.
 
-        Raises a `SonioxHttpError`, `AbortError` after a cancel, `StateError` after `close()`.
+        Raises
+            SonioxHttpError: the call failed.
+            AbortError: after a cancel.
+            StateError: after `close()`.
         """
-        return self._repeated(call, cancel, lambda answer: _read_json(answer, read))
+        return self._retried(call, cancel, lambda response: _read_json(response, read))
 
-    def done(self, call: Call, cancel: Optional[CancelToken] = None) -> None:
-        """Make a call whose answer has nothing to say. Raises as `json`."""
-        self._repeated(call, cancel, _read_nothing)
+    def content(self, call: Call, cancel: Optional[CancelToken] = None) -> Any:
+        """Make a call and return its JSON, bytes if it is something else, `None` if it is empty.
 
-    def open(self, call: Call, cancel: Optional[CancelToken] = None) -> Answer:
-        """Make a call and give its answer to be read while it comes. Raises as `json`."""
-        return self._repeated(call, cancel, lambda answer: answer)
+        Raises as `json`.
+        """
+        return self._retried(call, cancel, _read_content)
 
-    # -- repeating -------------------------------------------------------------------------------
+    def done(self, call: Call) -> None:
+        """Make a call whose response has no content. Raises as `json`."""
 
-    def _repeated(
-        self, call: Call, cancel: Optional[CancelToken], read: Callable[[Answer], T]
+        def read(response: Response) -> None:
+            response.read_all(MAX_ERROR_BYTES)
+
+        self._retried(call, None, read)
+
+    def open(self, call: Call, cancel: Optional[CancelToken] = None) -> Response:
+        """Make a call and return its response, to be read as it arrives. Raises as `json`."""
+        return self._retried(call, cancel, lambda response: response)
+
+    # -- retries ---------------------------------------------------------------------------------
+
+    def _retried(
+        self, call: Call, cancel: Optional[CancelToken], read: Callable[[Response], T]
     ) -> T:
-        addresses, key = self._settings.resolve(_USAGE[call.service])
-        base = _base(addresses, call)
-        place = Place(call.method, base + call.path, key)
+        if cancel is not None:
+            _check_cancel("cancel", cancel)
+        access = self._service.resolve(_USAGE[call.service])
+        base = access.config.tts_api_url if call.service == "tts" else access.config.api_url
+        _check_version(base, call.path)
+        url = base + call.path
+        request = RequestInfo(call.method, url, access.key)
+        if call.service == "api" and call.path == "/tts":
+            request.hint = 'the host of speech is another one: service="tts"'
         data = _encoded(call)
-        session = self._open_session()
-        retries = Retries(self._settings.max_retries)
-        limit = self.timeout_sec if call.within is None else min(self.timeout_sec, call.within)
+        if self._settings.trace is not None:
+            self._settings.trace.start()  # raises here if its file cannot be opened
+        session = self.open_session()
+        limit = self.timeout_of(call)
+        retries = Retries(self._max_retries, limit)
+        if call.within is not None:
+            limit = min(limit, call.within)
         deadline = Deadline(limit if call.timed else None)
         repeated = False
         while True:
-            attempt = _Attempt(self, session, call, place, key, data, base, cancel, deadline)
+            attempt = _Attempt(self, session, call, request, url, access, data, cancel, deadline)
             try:
                 return attempt.run(read)
             except SonioxHttpError as error:
                 if repeated and call.method == "DELETE" and error.status_code == 404:
-                    return read(Answer.gone(place))  # the attempt that seemed lost did it
+                    return read(Response.deleted_before(request))  # its response was lost
                 pause = retries.pause_after(call.method, error, deadline)
                 if pause is None:
                     retries.raise_more_telling(error)
                     raise
-                _log.debug("! %s; again in %.2f s", error, pause)
+                _log.debug("! %s; retrying in %.2f s", harmless(str(error)), pause)
             repeated = True
             self.pause(pause, cancel)
-            session = self._open_session()
+            session = self.open_session()
+
+    def trace_exchange(self, key: str, url: str) -> Optional[ExchangeTrace]:
+        """Return the recorder of one attempt, `None` if nothing is recorded."""
+        if self._settings.trace is None:
+            return None
+        from ..runtime.trace.exchange import ExchangeTrace
+
+        return ExchangeTrace(self._settings.trace, key, url)
 
     def pause(self, sec: float, cancel: Optional[CancelToken] = None) -> None:
-        """Wait between two attempts or looks; a cancel and `close()` end it early."""
+        """Wait between two attempts or polls; `cancel` and `close()` end it early."""
         pause = _Pause()
         self.register(pause)
-        undo = None if cancel is None else cancel.on_cancel(lambda: pause.end(CANCELLED))
+        undo = None if cancel is None else cancel.on_cancel(lambda: pause.abort(CANCELLED))
         try:
             wait_for(pause.over, Deadline(sec))
         finally:
@@ -167,158 +228,184 @@ class Http:
 
     # -- the session -----------------------------------------------------------------------------
 
-    def _open_session(self) -> requests.Session:
+    def open_session(self) -> requests.Session:
+        """Return the session of `requests`; raise `StateError` after `close()`."""
+        forks.check()
         with self._lock:
             if self._closed:
                 raise StateError("the client is closed: make a new one")
             if self._session is None:
-                self._session = self._settings.session or self._make_session()
+                self._session = self._given or self._make_session()
             return self._session
 
     def _make_session(self) -> requests.Session:
+        load_modules(_SESSION)
         from http.cookiejar import DefaultCookiePolicy
 
         from .adapter import Adapter, Session
 
         session = Session()
         session.trust_env = self._settings.proxy is None
-        # an API has no use for cookies, and what one host sets is nobody else's business
+        # an API needs no cookies, and those of one host must not reach another
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         session.mount("http://", Adapter())
         session.mount("https://", Adapter(self._settings.tls.context))
         return session
 
-    def proxies(self, session: requests.Session, url: str) -> Mapping[str, Any]:
-        """Give `requests` its settings for a URL; loopback is never reached through a proxy."""
+    def send_settings(self, session: requests.Session, url: str) -> Mapping[str, Any]:
+        """Return the `send()` settings for a URL; no proxy of the environment for loopback."""
         proxy = self._settings.proxy
         proxies = {"http": proxy, "https": proxy} if proxy else {}
         found = session.merge_environment_settings(url, proxies, True, None, None)
-        if session is not self._settings.session:
+        if session is not self._given:
             found["verify"] = True  # the adapter's context decides, not a file of the environment
             if proxy is None and is_loopback(urlsplit(url).hostname or ""):
                 found["proxies"] = {}
         return found
 
+    def proxy_of(self, url: str, settings: Mapping[str, Any]) -> Optional[Proxy]:
+        """Return the proxy that `send()` uses for a URL with these settings.
+
+        Raises
+            ConfigurationError: its URL is malformed; what others say of it may quote credentials.
+        """
+        from requests.utils import select_proxy
+
+        url_of_proxy = select_proxy(url, settings["proxies"])
+        if not url_of_proxy:
+            return None
+        proxy = found(url_of_proxy, url.startswith("https:"), self._settings.proxy)
+        proxy.check_url()
+        return proxy
+
     def register(self, exchange: Union[Exchange, _Pause]) -> None:
-        """Let `close()` end this exchange, or this pause between two of them."""
+        """Have `close()` abort this exchange, or this pause between two of them."""
         with self._lock:
             self._calls.add(exchange)
             closed = self._closed
         if closed:
-            exchange.end(CLOSED)
+            exchange.abort(CLOSED)
 
-    @property
-    def user_agent(self) -> str:
-        """Give the name of this library."""
-        return self._settings.user_agent
+
+class Api:
+    """Base of `client.files`, `client.tts` and so on."""
+
+    # set by each subclass: name after `client.`, and the service of its calls, for the repr
+    _name: str
+    _service = "api"
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def __repr__(self) -> str:
+        return f"<client.{self._name} of {self._http.describe(self._service)}>"
 
 
 class _Pause:
-    """Is the time between two attempts."""
+    """Pause between two attempts, which another thread can end."""
 
     def __init__(self) -> None:
-        self.over = Latch()
+        self.over: Latch = Latch()
 
-    def end(self, cause: str) -> None:
-        """Wake who waits."""
+    def abort(self, cause: str) -> None:
+        """Wake the waiting thread."""
         self.over.set()
 
 
+@dataclass(frozen=True, repr=False)
 class _Attempt:
-    """Makes one request, once."""
+    """One attempt at a call."""
 
-    def __init__(
-        self,
-        http: Http,
-        session: requests.Session,
-        call: Call,
-        place: Place,
-        key: str,
-        data: Any,
-        base: str,
-        cancel: Optional[CancelToken],
-        deadline: Deadline,
-    ) -> None:
-        self._http = http
-        self._session = session
-        self._call = call
-        self._place = place
-        self._key = key
-        self._data = data
-        self._url = base + call.path
-        self._cancel = cancel
-        self._deadline = deadline
+    http: Http
+    session: requests.Session
+    call: Call
+    request: RequestInfo
+    url: str
+    access: Access
+    data: Any
+    cancel: Optional[CancelToken]
+    deadline: Deadline
 
-    def run(self, read: Callable[[Answer], T]) -> T:
-        """Send, judge the status, read. Raises an error of ours."""
-        if self._cancel is not None and self._cancel.cancelled:
-            raise failures.aborted(self._place, str(self._cancel.error()))
-        exchange = Exchange(self._cancel, self._deadline.remaining())
-        self._http.register(exchange)
-        answer = Answer(
-            self._place, exchange, self._cancel, self._http.timeout_sec, self._call.body
+    def run(self, read: Callable[[Response], T]) -> T:
+        """Send, check the status, read. Raises only this library's errors."""
+        if self.cancel is not None and self.cancel.cancelled:
+            raise errors.aborted(self.request, str(self.cancel.error()))
+        exchange = Exchange(self.cancel, self.deadline.remaining())
+        self.http.register(exchange)
+        response = Response(
+            self.request, exchange, self.cancel, self.http.timeout_of(self.call), self.call.body
         )
+        response.trace = self.http.trace_exchange(self.access.key, self.url)
         keep = False
         try:
-            _log.debug("> %s", self._place.name)
-            answer.response = self._send(answer)
-            _log.debug("< %s %d", self._place.name, answer.status)
-            answer.judge()
-            result = read(answer)
-            keep = result is answer
+            _log.debug("> %s", self.request.name)
+            response.received = self._send(response)
+            _log.debug("< %s %d", self.request.name, response.status)
+            response.raise_for_status()
+            result = read(response)
+            keep = result is response
             return result
+        except BaseException as error:
+            clear_locals(error)
+            raise
         finally:
             if not keep:
-                answer.close()
+                response.close()
 
-    def _send(self, answer: Answer) -> requests.Response:
+    def _send(self, response: Response) -> requests.Response:
         import requests
 
-        limit = self._deadline.at_most(self._http.timeout_sec) or 0.001  # 0 would not wait at all
-        prepared = self._session.prepare_request(
+        limit = (
+            self.deadline.at_most(self.http.timeout_of(self.call)) or 0.001
+        )  # 0 would not wait at all
+        prepared = self.session.prepare_request(
             requests.Request(
-                self._call.method,
-                self._url,
+                self.call.method,
+                self.url,
                 headers=self._headers(),
-                params={k: v for k, v in self._call.params.items() if v is not None},
-                data=self._data,
-                auth=_Bearer(self._key),
+                params={k: v for k, v in self.call.params.items() if v is not None},
+                data=self.data.sendable() if isinstance(self.data, Streamed) else self.data,
+                auth=self._authorize,  # or `requests` would prefer a netrc file
             )
         )
-        settings = self._http.proxies(self._session, prepared.url or self._url)
-        with answer.explained(), answer.exchange.running():
-            return self._session.send(
+        url = prepared.url or self.url
+        settings = self.http.send_settings(self.session, url)
+        self.request.use_proxies(settings["proxies"].values())
+        self.request.proxy = self.http.proxy_of(url, settings)
+        if response.trace is not None:
+            proxies = settings["proxies"].values()
+            response.trace.request(self.call.method, url, prepared.headers, self.data, proxies)
+        with response.mapped_errors(), response.exchange.running():
+            return self.session.send(
                 prepared, timeout=(limit, limit), allow_redirects=False, **settings
             )
 
     def _headers(self) -> dict[str, str]:
         headers = {
-            "User-Agent": self._http.user_agent,
+            "User-Agent": USER_AGENT,
             "Accept": "application/json",
             "Accept-Encoding": "gzip",
         }
-        if isinstance(self._call.body, Mapping):
+        if isinstance(self.call.body, Mapping):
             headers["Content-Type"] = "application/json"
-        return {**headers, **self._call.headers}
+        return {**headers, **self.call.headers}
 
-
-class _Bearer:
-    """Puts the key into the header; as `auth`, or `requests` would prefer a netrc file."""
-
-    def __init__(self, key: str) -> None:
-        self._key = key
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._key}"
+    def _authorize(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self.access.key}"
         return request
 
 
-# what the client's config callable is told the call is for
-_USAGE = {"api": "transcribe_websocket", "tts": "tts_rt"}
+# service -> the usage passed to the client's config callable
+_USAGE: Mapping[str, Usage] = {"api": "transcribe_websocket", "tts": "tts_rt"}
 
 
-def _base(addresses: ResolvedConnectionConfig, call: Call) -> str:
-    return addresses.tts_api_url if call.service == "tts" else addresses.api_url
+def _check_version(base: str, path: str) -> None:
+    """Refuse a path with the version, which the base URL ends with, before it is a mere 404."""
+    version = base[base.rfind("/") :]
+    if version.startswith("/v") and path.startswith(f"{version}/"):
+        rest = path[len(version) :]
+        advice = f"the base URL already ends with {version!r}, so pass {rest!r}"
+        raise wrong_value("path", "a path without the version", path, advice)
 
 
 def _encoded(call: Call) -> Any:
@@ -330,16 +417,35 @@ def _encoded(call: Call) -> Any:
         raise ConfigurationError(f"{call.path}: a value cannot be sent as JSON: {error}") from None
 
 
-def _read_json(answer: Answer, read: Callable[[Any], T]) -> T:
-    body = answer.read_all(_MAX_JSON)
+def _read_content(response: Response) -> Any:
+    """Return a body as what its `Content-Type` says; without one, as JSON if it is JSON."""
+    body = response.read_all(_MAX_JSON_BYTES)
+    failure = response.late_error()
+    if failure is not None:
+        raise failure
+    kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if not body:
+        return None
+    if kind == "application/json" or kind.endswith("+json"):
+        return _parsed(response, body, json.loads)
+    if kind:
+        return body
     try:
-        return read(json.loads(body))
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return body
+
+
+def _read_json(response: Response, read: Callable[[Any], T]) -> T:
+    body = response.read_all(_MAX_JSON_BYTES)
+    return _parsed(response, body, lambda data: read(json.loads(data, parse_float=parse_float)))
+
+
+def _parsed(response: Response, body: bytes, read: Callable[[bytes], T]) -> T:
+    try:
+        return read(body)
     except Unreadable as error:
         why = str(error)
     except (ValueError, RecursionError) as error:
-        why = "it is empty" if not body else f"it is no JSON, {type(error).__name__}"
-    raise failures.malformed(answer.place, answer.response, body, why)
-
-
-def _read_nothing(answer: Answer) -> None:
-    answer.read_all(_MAX_ERROR)
+        why = "it is empty" if not body else f"it is not JSON, {type(error).__name__}"
+    raise errors.malformed(response.request, response.received, body, why)

@@ -1,8 +1,8 @@
-"""How answers become frozen objects: a table of readers, one per field.
+"""Converting responses to frozen objects, with a table of readers, one per field.
 
-Every record keeps the JSON object it was read from in `.raw`, unknown fields included. A field
-that is missing although documented, or of a wrong type, is an error with its path; new fields and
-new values of enumerations are none.
+Every record keeps the JSON object it was read from in `.raw`, including unknown fields. A
+documented field that is missing or of a wrong type is an error with its path; new fields and new
+values of enumerations are not.
 """
 
 from __future__ import annotations
@@ -16,11 +16,14 @@ from decimal import Decimal, InvalidOperation
 from enum import Enum
 from functools import cache
 from types import MappingProxyType
-from typing import Any, Callable, Optional, TypeVar
+from typing import Any, Callable, Generic, Optional, TypeVar
 
-from ..errors import ConfigurationError, InputTypeError, SonioxHttpError
+from .._support.reprs import quoted, shortened
+from ..config import safe_url
+from ..errors import SonioxHttpError
 
 R = TypeVar("R", bound="Record")
+Item = TypeVar("Item")
 
 # reads one JSON value; raises `Unreadable`
 Reader = Callable[[Any], Any]
@@ -28,12 +31,13 @@ Reader = Callable[[Any], Any]
 _TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?(Z|z|[+-]\d\d:?\d\d)?"
 )
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,199}")
 _MISSING: Any = object()
+# for a record within a record, such as the total of a summary
+_NESTED_CHARS = 200
 
 
 class Unreadable(ValueError):
-    """Reports where an answer is not what the service documents."""
+    """Part of a response that differs from the service's documentation, with its path."""
 
 
 def text(value: Any) -> str:
@@ -66,11 +70,31 @@ def flag(value: Any) -> bool:
     raise Unreadable(f"expected true or false, not {_kind(value)}")
 
 
+class LongNumber(float):
+    """JSON number with more digits than a `float` has: what was sent is in `digits`."""
+
+    digits: str
+
+    def __new__(cls, digits: str) -> LongNumber:
+        made = super().__new__(cls, digits)
+        made.digits = digits
+        return made
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return LongNumber, (self.digits,)
+
+
+def parse_float(digits: str) -> float:
+    """Return a number of a response, for `json.loads`: with all its digits, if they are many."""
+    # up to 15 digits survive in a float, and with them goes a point
+    return float(digits) if len(digits) <= 16 else LongNumber(digits)
+
+
 def money(value: Any) -> Decimal:
-    """Read an amount, which the service sends as a string so that nothing is rounded."""
+    """Read an amount of money: a string or a number, of which no digit is lost."""
     if isinstance(value, (str, int, float)) and not isinstance(value, bool):
         try:
-            amount = Decimal(str(value))
+            amount = Decimal(value.digits if isinstance(value, LongNumber) else str(value))
         except InvalidOperation:
             amount = Decimal("NaN")
         if amount.is_finite():
@@ -79,7 +103,7 @@ def money(value: Any) -> Decimal:
 
 
 def moment(value: Any) -> datetime:
-    """Read a time of ISO 8601 with any number of decimals; without a zone it is UTC."""
+    """Read an ISO 8601 time with any number of decimals; without a zone it is UTC."""
     found = _TIME.fullmatch(text(value))
     if found is None:
         raise Unreadable("expected a time such as 2026-01-31T12:00:00Z")
@@ -110,7 +134,7 @@ def day(value: Any) -> date:
 
 
 def tuple_of(reader: Reader) -> Reader:
-    """Make a reader of lists."""
+    """Return a reader of lists."""
 
     def read(value: Any) -> tuple[Any, ...]:
         if not isinstance(value, list):
@@ -121,18 +145,18 @@ def tuple_of(reader: Reader) -> Reader:
 
 
 def record(cls: type[Record]) -> Reader:
-    """Make a reader of objects."""
+    """Return a reader of objects."""
     return lambda value: cls.from_raw(value)
 
 
 class Word(str, Enum):
-    """Is the base of enumerations; a member prints as the word the service uses."""
+    """Base of the enumerations; a member prints as the service's word."""
 
     __str__ = str.__str__
 
 
 def one_of(names: type[Word]) -> Reader:
-    """Make a reader of an enumeration; a value from the future stays a plain string."""
+    """Return a reader of an enumeration; an unknown value stays a plain string."""
 
     def read(value: Any) -> str:
         try:
@@ -150,13 +174,13 @@ def needed(reader: Reader, *, shown: bool = True) -> Any:
     return field(metadata={"reader": reader, "needed": True}, repr=shown)
 
 
-def optional(reader: Reader, default: Any = None) -> Any:
-    """Declare a field that may be missing or null; then it is `default`."""
-    return field(default=default, metadata={"reader": reader, "needed": False})
+def optional(reader: Reader, default: Any = None, *, shown: bool = True) -> Any:
+    """Declare a field that may be missing or null, and is then `default`."""
+    return field(default=default, metadata={"reader": reader, "needed": False}, repr=shown)
 
 
 class Record:
-    """Is the base of everything the service answers with; its subclasses are frozen dataclasses.
+    """Base of all responses; subclasses are frozen dataclasses without a repr of their own.
 
     `raw`: the JSON object as received.
     """
@@ -165,7 +189,7 @@ class Record:
 
     @classmethod
     def from_raw(cls: type[R], raw: Any) -> R:
-        """Read a JSON object. Raises `Unreadable` naming the path."""
+        """Return the record for a JSON object. Raises `Unreadable` with the path."""
         if not isinstance(raw, Mapping):
             raise Unreadable(f"expected an object, not {_kind(raw)}")
         table: Mapping[str, tuple[Reader, bool]] = _readers(cls)  # type: ignore[arg-type]
@@ -173,6 +197,36 @@ class Record:
         made = cls(**{name: value for name, value in values.items() if value is not _MISSING})
         object.__setattr__(made, "raw", raw)
         return made
+
+    def __repr__(self) -> str:
+        shown = [
+            f"{each.name}={self._shown(each.name, value)}"
+            for each in dataclasses.fields(self)  # type: ignore[arg-type]
+            if each.repr and (value := getattr(self, each.name)) != each.default
+        ]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def _shown(self, name: str, value: Any) -> str:
+        """Return one field's part of the repr."""
+        return quoted(safe_url(value)) if name.endswith("url") else _described(value)
+
+
+class Entity(Record):
+    """Base of what the service stores under an id."""
+
+    id: str
+
+
+def _described(value: Any) -> str:
+    """Return a value of a field for the repr: shortened, and only the length of a list."""
+    if isinstance(value, str):
+        return quoted(value)  # of an enumeration: the plain word
+    if isinstance(value, date):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, tuple) and value:
+        names = all(isinstance(each, str) for each in value)
+        return shortened(repr(value)) if names else f"<{len(value)} {type(value[0]).__name__}>"
+    return str(value) if isinstance(value, Decimal) else shortened(repr(value), _NESTED_CHARS)
 
 
 @cache
@@ -192,90 +246,65 @@ def _read(raw: Mapping[str, Any], name: str, reader: Reader, is_needed: bool) ->
     return _MISSING
 
 
-def _at(place: str, reader: Reader, value: Any) -> Any:
+def _at(where: str, reader: Reader, value: Any) -> Any:
+    """Read a value; prepend `where` to the path of an error: `models` + `[0].id`."""
     try:
         return reader(value)
     except Unreadable as error:
-        said = str(error)
-        joint = "" if said.startswith("[") else "." if _is_path(said) else ": "
-        raise Unreadable(f"{place}{joint}{said}") from None
-
-
-def _is_path(said: str) -> bool:
-    return re.match(r"\w+(\[\d+\])?[.:\[]", said) is not None
+        message = str(error)
+        has_path = re.match(r"\w+(\[\d+\])?[.:\[]", message)
+        joint = "" if message.startswith("[") else "." if has_path else ": "
+        raise Unreadable(f"{where}{joint}{message}") from None
 
 
 def _kind(value: Any) -> str:
     return "null" if value is None else type(value).__name__
 
 
-class Page(Record):
-    """Is one page of a list: a sequence of its items, and how to ask for the next."""
-
-    next_page_cursor: Optional[str]
+class Listing(Record, Generic[Item]):
+    """List as the service sends it: a sequence of its items, which are in the first field."""
 
     @property
-    def items(self) -> tuple[Any, ...]:
-        """Give the items of this page."""
-        found: tuple[Any, ...] = getattr(self, dataclasses.fields(self)[0].name)  # type: ignore[arg-type]
+    def items(self) -> tuple[Item, ...]:
+        """Items of this list."""
+        found: tuple[Item, ...] = getattr(self, dataclasses.fields(self)[0].name)  # type: ignore[arg-type]
         return found
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Item]:
         return iter(self.items)
 
     def __len__(self) -> int:
         return len(self.items)
 
-    def __getitem__(self, index: int) -> Any:
+    def __getitem__(self, index: int) -> Item:
         return self.items[index]
 
 
-@dataclass(frozen=True)
+class Page(Listing[Item]):
+    """One page of a longer list, and the cursor of the next page."""
+
+    next_page_cursor: Optional[str]
+
+
+@dataclass(frozen=True, repr=False)
 class Count(Record):
-    """Says how many there are, in all and by where they were made."""
+    """Number of items, in total and by origin."""
 
     total: int = needed(integer)
     public_api: Optional[int] = optional(integer)
     playground: Optional[int] = optional(integer)
 
 
-def all_items(turn: Callable[[Optional[str]], Page]) -> Iterator[Any]:
-    """Yield the items of all pages, one request a page. `turn(cursor)` gives a page."""
+def all_items(get_page: Callable[[Optional[str]], Page[Item]]) -> Iterator[Item]:
+    """Yield the items of all pages, with one request per page. `get_page(cursor)` returns one."""
     cursor: Optional[str] = None
     seen: set[str] = set()
     while True:
-        page = turn(cursor)
+        page = get_page(cursor)
         yield from page.items
         cursor = page.next_page_cursor
         if not cursor:
             return
         if cursor in seen:
-            raise SonioxHttpError(
-                "the service gave the same page twice: the list has no end", code="parse_error"
-            )
+            raise SonioxHttpError("the service returned the same page twice", code="parse_error")
         seen.add(cursor)
-
-
-def check_id(name: str, value: Any) -> str:
-    """Give an id back that may stand in a path.
-
-    Raises
-        ConfigurationError: empty, or with characters that would lead elsewhere.
-        InputTypeError: not a `str`.
-    """
-    if not isinstance(value, str):
-        raise InputTypeError(f"{name} must be a str, not {type(value).__name__}")
-    if not _ID.fullmatch(value):
-        raise ConfigurationError(
-            f"{name} must be an id as the service gives it: letters, digits, '-', '_'"
-        )
-    return value
-
-
-def check_limit(value: Any, most: int) -> int:
-    """Give a page size back. Raises `ConfigurationError` unless it is from 1 to `most`."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise InputTypeError(f"limit must be an int, not {type(value).__name__}")
-    if not 1 <= value <= most:
-        raise ConfigurationError(f"limit must be from 1 to {most}, not {value}")
-    return int(value)

@@ -1,72 +1,74 @@
-"""Whether to try again, and after which pause."""
+"""Whether to retry, and after what pause."""
 
 from __future__ import annotations
 
 import random
 from typing import Optional
 
-from ..errors import SonioxHttpError
+from ..errors import SonioxHttpError, retry_after
+from ..runtime.tls import certificate_error
 from ..transport.deadline import Deadline
-from .answer import PASSING
-from .failures import retry_after
+from .response import TRANSIENT_STATUSES
 
-# seconds; doubles with each attempt after the second, the first repetition follows at once
+# the first retry is made at once, the second after twice this, then doubling; with the default of
+# two retries a call that fails takes half a second longer
 _BACKOFF_SEC = 0.25
 
 
 class Retries:
-    """Counts the repetitions of one call; urllib3's `Retry` does the counting. Not thread-safe."""
+    """Retries of one call, as far as urllib3's `Retry`, the server and the deadline allow.
 
-    def __init__(self, most: int) -> None:
+    `most`: how many. `patience_sec`: the longest pause of a call without a deadline.
+    """
+
+    def __init__(self, most: int, patience_sec: float) -> None:
         from urllib3 import Retry
 
-        # its default methods are those that do no harm when repeated, POST is not among them
-        self._retry = Retry(total=most, status_forcelist=PASSING, backoff_factor=_BACKOFF_SEC)
-        self._said: list[SonioxHttpError] = []  # the last that the server answered
+        # its default methods are those that do no harm when repeated, which excludes POST
+        self._retry = Retry(
+            total=most, status_forcelist=TRANSIENT_STATUSES, backoff_factor=_BACKOFF_SEC
+        )
+        self._patience_sec = patience_sec
+        self._answered: Optional[SonioxHttpError] = None  # the last with a status
 
     def pause_after(
         self, method: str, error: SonioxHttpError, deadline: Deadline
     ) -> Optional[float]:
-        """Give the seconds to wait before the next attempt, `None` when there must be none.
+        """Return the seconds to wait before the next attempt, `None` if there must be none.
 
-        A pause that would outlast the deadline is not worth waiting for.
+        There is none after a pause that would exceed the deadline.
         """
-        if not self._may_repeat(method, error) or not self._count(method):
-            return None
-        wish = retry_after(error.headers)
-        pause = (
-            self._retry.get_backoff_time() * random.uniform(0.75, 1.25) if wish is None else wish
-        )
-        left = deadline.remaining()
-        if left is not None and pause >= left:
-            return None
-        if error.status_code is not None:
-            self._said = [error.with_traceback(None)]  # its frames hold this object
-        return pause
-
-    def raise_more_telling(self, last: SonioxHttpError) -> None:
-        """Raise what the server answered to an earlier attempt, if the last one lost the line.
-
-        An answer says more than a loss. Does nothing when there is none.
-        """
-        if self._said and last.code == "network_error" and not getattr(last, "is_final", False):
-            raise self._said.pop()
-
-    def _may_repeat(self, method: str, error: SonioxHttpError) -> bool:
-        if error.status_code is not None:
-            return error.code == "http_error" and self._harmless(method, error.status_code)
-        if error.code not in ("network_error", "timeout") or getattr(error, "is_final", False):
-            return False
-        return getattr(error, "nothing_sent", False) or self._harmless(method, 503)
-
-    def _harmless(self, method: str, status: int) -> bool:
-        return bool(self._retry.is_retry(method, status))
-
-    def _count(self, method: str) -> bool:
         from urllib3.exceptions import MaxRetryError
 
+        if not self._may_retry(method, error):
+            return None
         try:
             self._retry = self._retry.increment(method, "")
         except MaxRetryError:
+            return None
+        pause = retry_after(error.headers)
+        if pause is None:
+            pause = self._retry.get_backoff_time() * random.uniform(0.75, 1.25)
+        left = deadline.remaining()
+        if pause >= (self._patience_sec if left is None else left):
+            return None
+        if error.status_code is not None:
+            self._answered = error.with_traceback(None)  # its frames refer to this object
+        return pause
+
+    def raise_more_telling(self, last: SonioxHttpError) -> None:
+        """Raise the error with the status of an earlier attempt, if the last lost its connection.
+
+        A status is more informative than a loss. Does nothing if there was none.
+        """
+        answered, self._answered = self._answered, None
+        if answered is not None and last.code == "network_error" and not certificate_error(last):
+            raise answered
+
+    def _may_retry(self, method: str, error: SonioxHttpError) -> bool:
+        if error.status_code is not None:
+            return error.code == "http_error" and self._retry.is_retry(method, error.status_code)
+        if error.code not in ("network_error", "timeout") or certificate_error(error):
             return False
-        return True
+        # 503 stands for any status worth a retry: without one, only the method counts
+        return error.nothing_sent or self._retry.is_retry(method, 503)

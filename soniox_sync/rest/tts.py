@@ -1,270 +1,265 @@
-"""`client.tts`: speech by one HTTP request (PROTOCOL 4)."""
+"""`client.tts`: speech in one HTTP request (PROTOCOL 4)."""
 
 from __future__ import annotations
 
-import os
 import threading
 import weakref
-from collections.abc import Iterator, Mapping
-from types import TracebackType
-from typing import Any, BinaryIO, Optional, Union
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Optional, Union
 
-from ..audio.wav import save_audio
-from ..audio.whole import whole_file
-from ..cancel import CancelToken
-from ..config import DEFAULT_LANGUAGE, DEFAULT_TTS_MODEL, TTS_API_PATH, TtsStreamConfig
-from ..config import check_tts_text as check_text
-from ..errors import ConfigurationError, SonioxHttpError, StateError
-from .answer import Answer
-from .failures import from_fields
-from .http import Call, Http
+from .._support.checks import by_name, output_file, refuse_unknown, wrong_value
+from .._support.reprs import byte_size, summary
+from .._support.types import FilePath, WritableFile
+from ..audio.saving import save_whole, with_true_lengths
+from ..config import TtsStreamConfig, check_tts_text
+from ..config._values import EXTRA_HINT, check_extra, field_names
+from ..config.constants import DEFAULT_LANGUAGE, DEFAULT_TTS_MODEL, TTS_API_PATH
+from ..config.tts import missing_fields
+from ..errors import SonioxHttpError, StateError
+from .audio_head import AudioHead
+from .http import Api, Call
+from .response import Response
 
-# trailers of a failure after the first audio (PROTOCOL 4)
-_CODE, _MESSAGE = "x-tts-error-code", "x-tts-error-message"
+if TYPE_CHECKING:
+    from typing_extensions import Never, Unpack
+
+    from .keywords import GenerateKeywords
+
 # 2 minutes of the largest format, 48 kHz float, are 23 MB
-_MAX_AUDIO = 256 * 1024 * 1024
+_MAX_AUDIO_BYTES = 256 * 1024 * 1024
+
+_DEFAULTS: Mapping[str, Any] = {
+    "text": None,
+    "voice": None,
+    "model": DEFAULT_TTS_MODEL,
+    "language": DEFAULT_LANGUAGE,
+    "audio_format": "wav",
+    "cancel": None,
+}
+_REQUIRED = ("text", "voice")
+_NOT_HERE = ("stream_id", "return_timestamps")  # fields of a stream that a request does not have
+_KEYWORDS = {*_DEFAULTS, *field_names(TtsStreamConfig)}.difference(_NOT_HERE)
 
 
 class SpeechBody:
-    """Is speech as it arrives: an iterator over `bytes`, cut anywhere.
+    """Speech as it arrives: an iterator over `bytes`, cut anywhere.
 
-    It ends normally only when all audio came. An error of the service's after the first audio, a
-    body cut short and a lost line raise a `SonioxHttpError` after the bytes received before; a
-    cancel, `client.close()` and a `close()` in another thread raise `AbortError` at once. The
-    thread that calls `close()` itself, in its loop or after it, sees no error but the end. After
-    an error it is at its end. Iterate in one thread; another one meanwhile gets `StateError`.
-    One that is dropped before its end closes itself.
+    It ends normally only after all audio was received. In the thread that calls `close()`, inside
+    the loop or after it, iteration ends without an error. After an error the iterator has ended.
+    Iterate in one thread. A body that is garbage-collected before its end closes itself.
+
+    Raises
+        SonioxHttpError: before the first byte: the response is not speech (with the code
+            `parse_error`); after the bytes received before: the service failed, the body was cut
+            short, or the connection was lost.
+        AbortError: at once, after a cancel, `client.close()`, or `close()` in another thread.
+        StateError: another thread iterates.
     """
 
-    def __init__(self, answer: Answer) -> None:
-        self._answer = answer
+    def __init__(self, response: Response, head: AudioHead) -> None:
+        self._response = response
+        self._head = head
         # set once, by whoever closes first
         self._closer: Optional[threading.Thread] = None
         # Reader only
-        self._is_over = False
-        self._finalizer = weakref.finalize(self, answer.close)
+        self._ended = False
+        self._received = 0
+        self._finalizer = weakref.finalize(self, response.close)
         self._finalizer.atexit = False
+
+    def __repr__(self) -> str:
+        closed = "closed" if self._closer is not None else "open"
+        return summary(self, "ended" if self._ended else closed, byte_size(self._received))
 
     @property
     def content_type(self) -> Optional[str]:
-        """Give the type the service claims; it is not reliable (PROTOCOL 10, trap 18)."""
-        return self._answer.headers.get("Content-Type")
+        """Content type as the service sent it; it is not reliable (PROTOCOL 10, trap 18)."""
+        return self._response.headers.get("Content-Type")
 
     @property
     def request_id(self) -> Optional[str]:
-        """Give the id that the service's support asks for."""
-        found = self._answer.headers.get("X-Request-Id")
-        return None if found is None else self._answer.place.hide(found)
+        """Id of the request, for support by the service."""
+        found = self._response.headers.get("X-Request-Id")
+        return None if found is None else self._response.request.redactor.text(found)
 
     def __iter__(self) -> Iterator[bytes]:
         return self
 
     def __next__(self) -> bytes:
-        if self._is_over or self._closer is threading.current_thread():
+        if self._ended or self._closer is threading.current_thread():
             raise StopIteration
         try:
-            piece = self._answer.piece()
-        except StateError:  # the other reader's speech goes on
+            first = self._received == 0
+            piece = self._head.read(self._response) if first else self._response.read_some()
+        except StateError:  # the other reader goes on
             raise
         except BaseException:
             self._end()
             raise
         if piece is not None:
+            self._received += len(piece)
             return piece
-        failure = _late_failure(self._answer)
+        failure = self._response.late_error()
         self._end()
         raise StopIteration if failure is None else failure
 
     def _end(self) -> None:
-        self._is_over = True
-        self._answer.close()
+        self._ended = True
+        self._response.close()
 
     def close(self) -> None:
-        """Stop, wake a thread that waits for audio, and release the connection.
+        """Stop, wake a thread that is waiting for audio, and release the connection.
 
-        Idempotent; legal from any thread. Does not block.
+        Idempotent; callable from any thread. Does not block.
         """
         if self._closer is None:
             self._closer = threading.current_thread()
-        self._answer.close()
+        self._response.close()
 
     def __enter__(self) -> SpeechBody:
         return self
 
-    def __exit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         self.close()
 
 
-class TtsApi:
-    """Is `client.tts`: speech by HTTP. Thread-safe; each call is one request.
+class TtsApi(Api):
+    """Speech over HTTP: `client.tts`. Thread-safe; each call is one request.
 
-    `voice`: a built-in name or the id of a cloned voice. `text`: at most 5000 UTF-8 bytes; audio
-    is cut at 2 minutes by the service. `sample_rate`: Hz (the service's default is 24000, of
-    companded formats 8000). `bitrate`: bits per second, lossy formats only. `speed`: 0.7 to 1.3.
-    `client_reference_id`: at most 256 characters. `cancel` ends the call from elsewhere with
-    `AbortError`. `timeout_sec` of the client bounds each wait for audio, not the whole call.
-    The client's `tts_defaults` concern the real-time side only.
+    All arguments are keywords. `text`: at most 5000 UTF-8 bytes; the service truncates the audio at
+    2 minutes. `voice`: a built-in name or the id of a cloned voice. `model` defaults to
+    `"tts-rt-v2"`, `language` to `"en"`, `audio_format` to `"wav"`. `sample_rate`: Hz (the service's
+    default is 24000, for companded formats 8000). `bitrate`: bits per second, only for lossy
+    formats. `speed`: 0.7 to 1.3. `client_reference_id`: at most 256 characters. `extra`: further
+    fields for the service, sent unchanged. `cancel`: a token that ends the call with `AbortError`.
+    The client's `timeout_sec` limits each wait for audio, not the whole call. A request is retried
+    only if no connection could be opened. The client's `tts_defaults` are only for real-time
+    speech.
 
-    All raise `ConfigurationError` for what can be seen to be wrong, before anything is sent, and
-    a `SonioxHttpError` otherwise. A request is repeated only when no connection could be made.
+    Raises
+        ConfigurationError: a wrong argument, before anything is sent.
+        SonioxHttpError: the call failed.
+        AbortError: after a cancel.
     """
 
-    def __init__(self, http: Http) -> None:
-        self._http = http
+    _name = "tts"
+    _service = "tts"
 
-    def generate(
-        self,
-        *,
-        text: str,
-        voice: str,
-        model: str = DEFAULT_TTS_MODEL,
-        language: str = DEFAULT_LANGUAGE,
-        audio_format: str = "wav",
-        sample_rate: Optional[int] = None,
-        bitrate: Optional[int] = None,
-        speed: Optional[float] = None,
-        reduce_silence: Optional[bool] = None,
-        client_reference_id: Optional[str] = None,
-        cancel: Optional[CancelToken] = None,
-    ) -> bytes:
-        """Speak `text` and give the whole audio.
+    def generate(self, *positional: Never, **fields: Unpack[GenerateKeywords]) -> bytes:
+        """Speak `text` and return the whole audio.
 
-        WAV comes as the service streams it, its header without the length; `generate_to_file`
-        puts that right.
+        A WAV or FLAC has its length in the header. Keywords, with their defaults:
+
+        - `text`, required: at most 5000 UTF-8 bytes; the service truncates the audio at 2 minutes.
+        - `voice`, required: a built-in name, or the id of a cloned voice.
+        - `model` ("tts-rt-v2"), `language` ("en"), `audio_format` ("wav").
+        - `sample_rate` (None): in Hz; None: 24000, or 8000 for companded formats.
+        - `bitrate` (None): in bits per second, for lossy formats only; None: the service's default.
+        - `speed` (None): 0.7 to 1.3; None: 1.0.
+        - `reduce_silence` (None): shorten pauses; None: False.
+        - `client_reference_id` (None): your own reference, at most 256 characters.
+        - `extra` (None): a mapping of further fields for the service, sent unchanged.
+        - `cancel` (None): a token that ends the call with `AbortError`.
+
+        Raises
+            ConfigurationError: a wrong argument.
+            SonioxHttpError: the call failed.
+            AbortError: after a cancel.
         """
-        body = self.generate_stream(
-            text=text,
-            voice=voice,
-            model=model,
-            language=language,
-            audio_format=audio_format,
-            sample_rate=sample_rate,
-            bitrate=bitrate,
-            speed=speed,
-            reduce_silence=reduce_silence,
-            client_reference_id=client_reference_id,
-            cancel=cancel,
-        )
-        with body:
+        with self._open(positional, fields) as body:
             audio = bytearray()
             for piece in body:
                 audio += piece
-                _check_size(len(audio))
-        return bytes(audio)
+                if len(audio) > _MAX_AUDIO_BYTES:
+                    raise SonioxHttpError(
+                        f"the audio exceeds {_MAX_AUDIO_BYTES} bytes, more than 2 minutes can have",
+                        code="parse_error",
+                    )
+        return with_true_lengths(bytes(audio))
 
-    def generate_stream(
-        self,
-        *,
-        text: str,
-        voice: str,
-        model: str = DEFAULT_TTS_MODEL,
-        language: str = DEFAULT_LANGUAGE,
-        audio_format: str = "wav",
-        sample_rate: Optional[int] = None,
-        bitrate: Optional[int] = None,
-        speed: Optional[float] = None,
-        reduce_silence: Optional[bool] = None,
-        client_reference_id: Optional[str] = None,
-        cancel: Optional[CancelToken] = None,
-    ) -> SpeechBody:
-        """Speak `text` and give the audio as it comes, from the first byte on.
+    def generate_stream(self, *positional: Never, **fields: Unpack[GenerateKeywords]) -> SpeechBody:
+        """Speak `text` and return the audio as it arrives, from the first byte on.
 
-        Returns once the service has answered, so a refusal is raised here and not while
-        iterating.
+        Returns once the service has responded, so that a refusal is raised here and not during
+        iteration. Keywords, with their defaults:
+
+        - `text`, required: at most 5000 UTF-8 bytes; the service truncates the audio at 2 minutes.
+        - `voice`, required: a built-in name, or the id of a cloned voice.
+        - `model` ("tts-rt-v2"), `language` ("en"), `audio_format` ("wav").
+        - `sample_rate` (None): in Hz; None: 24000, or 8000 for companded formats.
+        - `bitrate` (None): in bits per second, for lossy formats only; None: the service's default.
+        - `speed` (None): 0.7 to 1.3; None: 1.0.
+        - `reduce_silence` (None): shorten pauses; None: False.
+        - `client_reference_id` (None): your own reference, at most 256 characters.
+        - `extra` (None): a mapping of further fields for the service, sent unchanged.
+        - `cancel` (None): a token that ends the call with `AbortError`.
+
+        Raises
+            ConfigurationError: a wrong argument.
+            SonioxHttpError: the call failed.
+            AbortError: after a cancel.
         """
-        config = TtsStreamConfig(
-            model=model,
-            language=language,
-            voice=voice,
-            audio_format=audio_format,
-            stream_id="-",
-            sample_rate=sample_rate,
-            bitrate=bitrate,
-            speed=speed,
-            reduce_silence=reduce_silence,
-            client_reference_id=client_reference_id,
-        )
+        return self._open(positional, fields)
+
+    def generate_to_file(
+        self,
+        output: Union[FilePath, WritableFile],
+        *positional: Never,
+        **fields: Unpack[GenerateKeywords],
+    ) -> int:
+        """Speak `text` into a file and return the number of bytes written.
+
+        A file at a path is complete afterwards, or on failure unchanged. To a binary file object
+        bytes are written as they arrive, and it is left open. The length in the header of a WAV or
+        FLAC is corrected if the file is seekable. Keywords, with their defaults:
+
+        - `text`, required: at most 5000 UTF-8 bytes; the service truncates the audio at 2 minutes.
+        - `voice`, required: a built-in name, or the id of a cloned voice.
+        - `model` ("tts-rt-v2"), `language` ("en"), `audio_format` ("wav").
+        - `sample_rate` (None): in Hz; None: 24000, or 8000 for companded formats.
+        - `bitrate` (None): in bits per second, for lossy formats only; None: the service's default.
+        - `speed` (None): 0.7 to 1.3; None: 1.0.
+        - `reduce_silence` (None): shorten pauses; None: False.
+        - `client_reference_id` (None): your own reference, at most 256 characters.
+        - `extra` (None): a mapping of further fields for the service, sent unchanged.
+        - `cancel` (None): a token that ends the call with `AbortError`.
+
+        Raises
+            ConfigurationError: a wrong argument.
+            OSError: the file cannot be written.
+            SonioxHttpError: the call failed.
+            AbortError: after a cancel.
+        """
+        output_file("output", output)
+        with self._open(positional, fields) as body:
+            return save_whole(body, output, fields.get("audio_format", _DEFAULTS["audio_format"]))
+
+    def _open(self, positional: Sequence[object], fields: GenerateKeywords) -> SpeechBody:
+        by_name("text", positional)
+        refuse_unknown(fields, _KEYWORDS, "speech", EXTRA_HINT)
+        settings: dict[str, Any] = {**_DEFAULTS, **fields}
+        missing = [name for name in _REQUIRED if settings[name] is None]
+        if missing:
+            raise missing_fields(missing)
+        text, cancel = settings.pop("text"), settings.pop("cancel")
         call = Call(
             "POST",
             TTS_API_PATH,
             service="tts",
-            body=_wire(config, text),
-            # compressed audio would only be late
+            body=_wire(TtsStreamConfig(stream_id="-", **settings), text),
+            # compression would only delay the audio
             headers={"Accept": "*/*", "Accept-Encoding": "identity"},
             timed=False,
         )
-        return SpeechBody(self._http.open(call, cancel))
-
-    def generate_to_file(
-        self,
-        output: Union[str, os.PathLike[str], BinaryIO],
-        *,
-        text: str,
-        voice: str,
-        model: str = DEFAULT_TTS_MODEL,
-        language: str = DEFAULT_LANGUAGE,
-        audio_format: str = "wav",
-        sample_rate: Optional[int] = None,
-        bitrate: Optional[int] = None,
-        speed: Optional[float] = None,
-        reduce_silence: Optional[bool] = None,
-        client_reference_id: Optional[str] = None,
-        cancel: Optional[CancelToken] = None,
-    ) -> int:
-        """Speak `text` into a file and give the number of bytes written.
-
-        A path holds the complete speech afterwards, or on failure what it held before. A binary
-        file object gets the bytes as they come and is left open. The lengths in a WAV header are
-        put right where the file can seek. Raises `OSError` for a file that cannot be written.
-        """
-        body = self.generate_stream(
-            text=text,
-            voice=voice,
-            model=model,
-            language=language,
-            audio_format=audio_format,
-            sample_rate=sample_rate,
-            bitrate=bitrate,
-            speed=speed,
-            reduce_silence=reduce_silence,
-            client_reference_id=client_reference_id,
-            cancel=cancel,
-        )
-        with body:
-            if isinstance(output, (str, os.PathLike)):
-                with whole_file(output) as file:
-                    return save_audio(body, file, audio_format)
-            return save_audio(body, output, audio_format)
+        head = AudioHead(settings["audio_format"], text)
+        return SpeechBody(self._http.open(call, cancel), head)
 
 
 def _wire(config: TtsStreamConfig, text: Any) -> Mapping[str, Any]:
-    check_text(text)
+    check_tts_text(text)
     if not text:
-        raise ConfigurationError("text must not be empty")
+        raise wrong_value("text", "a str that is not empty", text)
+    check_extra(config.extra, _REQUIRED)
     wire = config.to_wire()
     del wire["stream_id"]
     return {**wire, "text": text}
-
-
-def _check_size(size: int) -> None:
-    if size > _MAX_AUDIO:
-        raise SonioxHttpError(
-            f"the speech is larger than {_MAX_AUDIO} bytes: that cannot be", code="parse_error"
-        )
-
-
-def _late_failure(answer: Answer) -> Optional[SonioxHttpError]:
-    """Make the error of the trailers; proxies have been known to turn those into headers."""
-    code = answer.trailers.get(_CODE) or answer.headers.get(_CODE) or ""
-    message = answer.trailers.get(_MESSAGE) or answer.headers.get(_MESSAGE) or ""
-    if code in ("", "0", "200") and not message:
-        return None
-    said = answer.place.hide(message or "the service failed after the first audio")
-    status = int(code) if code.isdecimal() and 400 <= int(code[:4]) <= 599 else 500
-    headers = answer.place.hide_in(answer.headers)
-    return from_fields(answer.place, status, {}, said, headers)

@@ -1,6 +1,6 @@
 """`client.usage`, `client.usage_logs`, `client.concurrency_limits` (PROTOCOL 5.8).
 
-Times are `datetime`s, those without a zone taken as UTC, or ISO 8601 strings. Windows are
+Times are `datetime`s (without a zone: UTC) or ISO 8601 strings. Windows are
 `[start_time, end_time)`. Money is `Decimal`, in US dollars.
 """
 
@@ -13,15 +13,14 @@ from datetime import date, datetime, timezone
 from decimal import Decimal
 from typing import Any, Optional, Union
 
-from ..config import MAX_LIST_LIMIT
-from ..errors import ConfigurationError, InputTypeError
-from .http import Call, Http
+from .._support.checks import one_of, wrong_type, wrong_value
+from .arguments import page_params
+from .http import Api, Call
 from .records import (
     Page,
     Record,
     Unreadable,
     all_items,
-    check_limit,
     day,
     integer,
     moment,
@@ -35,16 +34,16 @@ from .records import (
 
 Time = Union[str, datetime]
 
-_SORTS = ("end_time_asc", "end_time_desc")
-_PERIODS = (60, 3600, 86400)
-_KINDS = ("stt", "tts")
+_check_sort = one_of(("end_time_asc", "end_time_desc"))
+_check_period = one_of((60, 3600, 86400))
+_check_kind = one_of(("stt", "tts"))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class UsageLog(Record):
-    """Is one successful request: what went in, what came out, what it cost.
+    """One successful request: input, output and cost.
 
-    `client_reference_id` is `""` when there was none. `request_scope`: `"api"` or `"playground"`.
+    `client_reference_id` is `""` if there was none. `request_scope`: `"api"` or `"playground"`.
     """
 
     uuid: str = needed(text)
@@ -68,9 +67,9 @@ class UsageLog(Record):
     output_audio_cost_usd: Decimal = optional(money, Decimal(0))
 
 
-@dataclass(frozen=True)
-class UsageLogPage(Page):
-    """Is one page of usage logs; iterate it, or look at `usage_logs`."""
+@dataclass(frozen=True, repr=False)
+class UsageLogPage(Page[UsageLog]):
+    """One page of usage logs; iterate over it, or use `usage_logs`."""
 
     usage_logs: tuple[UsageLog, ...] = needed(tuple_of(record(UsageLog)))
     next_page_cursor: Optional[str] = optional(text)
@@ -80,11 +79,11 @@ _ints = tuple_of(integer)
 _moneys = tuple_of(money)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class UsageEntry(Record):
-    """Is the usage of one model by day; `model` is `None` in the total of all.
+    """Usage of one model by day; `model` is `None` for the total of all models.
 
-    The lists without `total_` have one value for each of `days`, UTC.
+    The lists without `total_` have one value for each of `days`, in UTC.
     """
 
     days: tuple[date, ...] = needed(tuple_of(day))
@@ -115,41 +114,41 @@ class UsageEntry(Record):
     duration_ms: tuple[int, ...] = optional(_ints, ())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class UsageSummary(Record):
-    """Is the usage of a project by day: of all models together, and of each."""
+    """Usage of a project by day: for all models together, and for each."""
 
     total: UsageEntry = needed(record(UsageEntry))
     models: tuple[UsageEntry, ...] = optional(tuple_of(record(UsageEntry)), ())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Concurrency(Record):
-    """Holds numbers of streams at once; of limits, `None` means none."""
+    """Numbers of concurrent streams; in limits `None` means no limit."""
 
     transcribe_concurrent: Optional[int] = optional(integer)
     tts_concurrent: Optional[int] = optional(integer)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ConcurrencyScope(Record):
-    """Says how many streams run now, and how many may."""
+    """Current numbers of streams, and their limits."""
 
     current: Concurrency = needed(record(Concurrency))
     limits: Concurrency = needed(record(Concurrency))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ConcurrencyLimits(Record):
-    """Holds the limits of the project and of the organization, which is checked first."""
+    """Limits of the project and of the organization; the service checks the latter first."""
 
     project: ConcurrencyScope = needed(record(ConcurrencyScope))
     organization: ConcurrencyScope = needed(record(ConcurrencyScope))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ConcurrencyPeriod(Record):
-    """Is one period of the history; `sample_max` is the peak, `sample_min` always 0."""
+    """One period of the history; `sample_max` is the peak, `sample_min` always 0."""
 
     period_start: datetime = needed(moment)
     period_sec: int = needed(integer)
@@ -160,34 +159,36 @@ class ConcurrencyPeriod(Record):
     total_count: int = optional(integer, 0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ConcurrencyHistory(Record):
-    """Is the history of `kind` (`"stt"`, `"tts"`), one entry per period, without gaps."""
+    """History of `kind` (`"stt"`, `"tts"`), one entry per period, without gaps."""
 
     kind: str = needed(text)
     entries: tuple[ConcurrencyPeriod, ...] = needed(tuple_of(record(ConcurrencyPeriod)))
 
 
-class UsageApi:
-    """Is `client.usage`. Thread-safe."""
+class UsageApi(Api):
+    """Cost and activity by day: `client.usage`. Thread-safe."""
 
-    def __init__(self, http: Http) -> None:
-        self._http = http
+    _name = "usage"
 
     def summary(self, start_time: Time, end_time: Time) -> UsageSummary:
-        """Give cost and activity by day, over at most 366 days of UTC.
+        """Return cost and activity by day, for at most 366 days in UTC.
 
-        A day counts when the window covers any part of it. Raises a `SonioxHttpError`.
+        Every day that overlaps with the window is included.
+
+        Raises
+            ConfigurationError: no time, or an empty window.
+            SonioxHttpError: the call failed.
         """
         params = _window(start_time, end_time)
         return self._http.json(Call("GET", "/usage/summary", params=params), UsageSummary.from_raw)
 
 
-class UsageLogsApi:
-    """Is `client.usage_logs`. Thread-safe."""
+class UsageLogsApi(Api):
+    """Single requests and their cost: `client.usage_logs`. Thread-safe."""
 
-    def __init__(self, http: Http) -> None:
-        self._http = http
+    _name = "usage_logs"
 
     def list(
         self,
@@ -197,60 +198,73 @@ class UsageLogsApi:
         sort: str = "end_time_asc",
         cursor: Optional[str] = None,
     ) -> UsageLogPage:
-        """Give one page of at most `limit` (1 to 1000) requests that ended in the window.
+        """Return one page of at most `limit` (1 to 1000) requests that ended in the window.
 
-        The window is at most 31 days and begins at most 91 days ago. `sort`: `"end_time_asc"` or
-        `"end_time_desc"`. A `cursor` needs the same arguments again. Raises a `SonioxHttpError`,
-        `ConfigurationError` for an argument that is not one of these.
+        The window is at most 31 days and starts at most 91 days ago. `sort`: `"end_time_asc"` or
+        `"end_time_desc"`. Use a `cursor` with the same arguments again.
+
+        Raises
+            ConfigurationError: an invalid argument.
+            SonioxHttpError: the call failed.
         """
-        if sort not in _SORTS:
-            raise ConfigurationError(f"sort must be one of {', '.join(map(repr, _SORTS))}")
-        params = {
-            **_window(start_time, end_time),
-            "limit": check_limit(limit, MAX_LIST_LIMIT),
-            "sort": sort,
-            "cursor": cursor,
-        }
+        params = _log_params(start_time, end_time, limit, sort, cursor)
         return self._http.json(Call("GET", "/usage-logs", params=params), UsageLogPage.from_raw)
 
     def list_all(
         self, start_time: Time, end_time: Time, limit: int = 1000, sort: str = "end_time_asc"
     ) -> Iterator[UsageLog]:
-        """Yield all requests that ended in the window, asking for `limit` at a time."""
+        """Yield all requests that ended in the window, requesting `limit` at a time.
+
+        Raises
+            ConfigurationError: as `list()`.
+            SonioxHttpError: a call failed.
+        """
+        _log_params(start_time, end_time, limit, sort)
         return all_items(lambda cursor: self.list(start_time, end_time, limit, sort, cursor))
 
 
-class ConcurrencyLimitsApi:
-    """Is `client.concurrency_limits`. Thread-safe."""
+class ConcurrencyLimitsApi(Api):
+    """Numbers and limits of concurrent streams: `client.concurrency_limits`. Thread-safe."""
 
-    def __init__(self, http: Http) -> None:
-        self._http = http
+    _name = "concurrency_limits"
 
     def get(self) -> ConcurrencyLimits:
-        """Tell how many real-time streams run now, and how many may. Raises a `SonioxHttpError`."""
+        """Return the current numbers of real-time streams, and their limits.
+
+        Raises
+            SonioxHttpError: the call failed.
+        """
         return self._http.json(Call("GET", "/concurrency-limits"), ConcurrencyLimits.from_raw)
 
     def history(
         self, start_time: Time, end_time: Time, *, period_sec: int, kind: str
     ) -> ConcurrencyHistory:
-        """Tell how many streams ran at once, by periods of 60, 3600 or 86400 seconds.
+        """Return how many streams ran concurrently, by periods of 60, 3600 or 86400 seconds.
 
-        `kind`: `"stt"` or `"tts"`. Periods of 60 s reach over at most 7 days. Raises a
-        `SonioxHttpError`, `ConfigurationError` for another period or kind.
+        `kind`: `"stt"` or `"tts"`. With periods of 60 s the window is at most 7 days.
+
+        Raises
+            ConfigurationError: an invalid period, kind or window.
+            SonioxHttpError: the call failed.
         """
-        if period_sec not in _PERIODS:
-            raise ConfigurationError(f"period_sec must be one of {_PERIODS}")
-        if kind not in _KINDS:
-            raise ConfigurationError("kind must be 'stt' or 'tts'")
+        _check_period("period_sec", period_sec)
+        _check_kind("kind", kind)
         params = {**_window(start_time, end_time), "period_sec": period_sec, "kind": kind}
         call = Call("GET", "/concurrent-streams-history", params=params)
         return self._http.json(call, ConcurrencyHistory.from_raw)
 
 
+def _log_params(
+    start_time: Time, end_time: Time, limit: int, sort: str, cursor: Optional[str] = None
+) -> dict[str, Any]:
+    _check_sort("sort", sort)
+    return {**_window(start_time, end_time), "sort": sort, **page_params(limit, cursor)}
+
+
 def _window(start_time: Time, end_time: Time) -> dict[str, Any]:
     start, end = _utc("start_time", start_time), _utc("end_time", end_time)
     if start >= end:
-        raise ConfigurationError("end_time must be later than start_time")
+        raise wrong_value("end_time", f"a time later than start_time, {_iso(start)}", _iso(end))
     return {"start_time": _iso(start), "end_time": _iso(end)}
 
 
@@ -258,13 +272,16 @@ def _utc(name: str, value: Time) -> datetime:
     if isinstance(value, str):
         try:
             at: datetime = moment(value)
-        except Unreadable as error:
-            raise ConfigurationError(f"{name}: {error}") from None
+        except Unreadable:
+            raise wrong_value(name, "a time such as '2026-01-31T12:00:00Z'", value) from None
     elif isinstance(value, datetime):
         at = value if value.tzinfo is not None else value.replace(tzinfo=timezone.utc)
     else:
-        raise InputTypeError(f"{name} must be a datetime or a str, not {type(value).__name__}")
-    return at.astimezone(timezone.utc)
+        raise wrong_type(name, "a datetime or a str", value)
+    try:
+        return at.astimezone(timezone.utc)
+    except OverflowError:
+        raise wrong_value(name, "a time within the years 1 to 9999 of UTC", value) from None
 
 
 def _iso(at: datetime) -> str:

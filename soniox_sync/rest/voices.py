@@ -1,4 +1,4 @@
-"""`client.voices`: voices cloned from a clip, and those everybody may use (PROTOCOL 5.6)."""
+"""`client.voices`: voices cloned from a clip, and voices shared by all users (PROTOCOL 5.6)."""
 
 # ruff: noqa: RUF009 - needed() and optional() make dataclass fields, as field() does
 from __future__ import annotations
@@ -8,22 +8,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Optional
 
+from .._support import checks as _checks
 from ..cancel import CancelToken
-from ..config import MAX_LIST_LIMIT, MAX_SHARED_VOICES_LIMIT
-from ..config._values import string_list
-from ..config._values import text as text_check
-from ..errors import ConfigurationError, NotFoundError
+from .arguments import page_params
+from .collection import Collection
 from .files import upload_call
-from .http import Call, Http
+from .http import Call
 from .multipart import FilePart, Multipart, OnProgress, Upload
 from .records import (
-    Count,
+    Entity,
     Page,
     Record,
     Word,
     all_items,
-    check_id,
-    check_limit,
     moment,
     needed,
     one_of,
@@ -33,14 +30,15 @@ from .records import (
     tuple_of,
 )
 
-_MAX_TAGS = 10
-_check_name = text_check(128)
-_check_model = text_check(64)
-_check_tag = text_check(40)
+_MAX_TAGS, _MAX_TAG_CHARS = 10, 40
+_MAX_SHARED = 200  # on one page
+_check_name = _checks.text(128)
+_check_model = _checks.text(64)
+_check_tag = _checks.text(_MAX_TAG_CHARS)
 
 
 class VoiceStatus(Word):
-    """Says how far a cloned voice is with one model; `FAILED` is final, upload a new clip."""
+    """Status of a cloned voice for a model; `FAILED` is final: upload a new clip."""
 
     NOT_COMPUTED = "not_computed"
     PROCESSING = "processing"
@@ -48,9 +46,9 @@ class VoiceStatus(Word):
     FAILED = "failed"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class VoiceModel(Record):
-    """Says whether one model can speak with a cloned voice; `status` as in `VoiceStatus`."""
+    """Status of a cloned voice for one model; `status` as in `VoiceStatus`."""
 
     model: str = needed(text)
     status: str = needed(one_of(VoiceStatus))
@@ -58,9 +56,9 @@ class VoiceModel(Record):
     error_message: Optional[str] = optional(text)
 
 
-@dataclass(frozen=True)
-class Voice(Record):
-    """Is a cloned voice; its `id` is what speech asks for, once a model is ready for it."""
+@dataclass(frozen=True, repr=False)
+class Voice(Entity):
+    """Cloned voice; its `id` is the `voice` of a request, once a model is ready for it."""
 
     id: str = needed(text)
     name: str = needed(text)
@@ -69,21 +67,21 @@ class Voice(Record):
     models: tuple[VoiceModel, ...] = needed(tuple_of(record(VoiceModel)))
 
     def status_for(self, model: str) -> Optional[str]:
-        """Tell how far this voice is with a model, `None` when the service does not say."""
+        """Return the status of this voice for a model, `None` if the service has not sent it."""
         return next((each.status for each in self.models if each.model == model), None)
 
 
-@dataclass(frozen=True)
-class VoicePage(Page):
-    """Is one page of cloned voices; iterate it, or look at `voices`."""
+@dataclass(frozen=True, repr=False)
+class VoicePage(Page[Voice]):
+    """One page of cloned voices; iterate over it, or use `voices`."""
 
     voices: tuple[Voice, ...] = needed(tuple_of(record(Voice)))
     next_page_cursor: Optional[str] = optional(text)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SharedVoice(Record):
-    """Is a voice built into a model, with tags; `id` is the name to ask for."""
+    """Voice built into a model, with tags; its `id` is the `voice` of a request."""
 
     id: str = needed(text)
     description: str = optional(text, "")
@@ -94,22 +92,26 @@ class SharedVoice(Record):
     style: tuple[str, ...] = optional(tuple_of(text), ())
 
 
-@dataclass(frozen=True)
-class SharedVoicePage(Page):
-    """Is one page of shared voices; iterate it, or look at `voices`."""
+@dataclass(frozen=True, repr=False)
+class SharedVoicePage(Page[SharedVoice]):
+    """One page of shared voices; iterate over it, or use `voices`."""
 
     voices: tuple[SharedVoice, ...] = needed(tuple_of(record(SharedVoice)))
     next_page_cursor: Optional[str] = optional(text)
 
 
-class VoicesApi:
-    """Is `client.voices`. Thread-safe. All methods raise a `SonioxHttpError` when a call fails.
+class VoicesApi(Collection[Voice, VoicePage]):
+    """Cloned and shared voices: `client.voices`. Thread-safe.
 
-    `voice_id` is as the service gave it; anything else raises `ConfigurationError`.
+    `voice_id`: as the service returned it.
+
+    Raises
+        SonioxHttpError: the call failed.
+        ConfigurationError: a wrong argument, before anything is sent.
     """
 
-    def __init__(self, http: Http) -> None:
-        self._http = http
+    _name = "voices"
+    _path, _id_name, _item, _page = "/voices", "voice_id", Voice, VoicePage
 
     def create(
         self,
@@ -122,59 +124,68 @@ class VoicesApi:
     ) -> Voice:
         """Clone a voice from a clip of at most 20 s and 10 MB.
 
-        `name`: 1 to 128 characters, unique in the project (`ConflictError` otherwise). The voice is
-        prepared for each model afterwards: see `Voice.models`. The rest as in `files.upload`.
+        `name`: 1 to 128 characters, unique in the project. The voice is then prepared for each
+        model: see `Voice.models`. The rest as in `files.upload`.
+
+        Raises
+            ConflictError: there is a voice with this name.
+            ConfigurationError: an empty or too large file, or a wrong name.
+            OSError: as `open()` raises it.
+            SonioxHttpError: the call failed otherwise.
+            AbortError: after a cancel.
         """
         _check_name("name", name)
-        with FilePart(file, filename) as part:
+        with FilePart(file, filename, cancel=cancel) as part:
             body = Multipart({"name": name}, part, on_progress)
             return self._http.json(upload_call("/voices", body), Voice.from_raw, cancel)
 
     def recompute(self, voice_id: str, *, model: Optional[str] = None) -> Voice:
-        """Prepare a voice for a model, by default for all that it is not ready for."""
+        """Prepare a voice for a model, by default for all for which it is not ready.
+
+        Raises
+            NotFoundError: there is no such voice.
+            SonioxHttpError: the call failed otherwise.
+        """
         body = {}
         if model is not None:
             _check_model("model", model)
             body["model"] = model
-        return self._http.json(
-            Call("POST", f"{_path(voice_id)}/recompute", body=body), Voice.from_raw
-        )
+        call = Call("POST", f"{self._item_path(voice_id)}/recompute", body=body)
+        return self._http.json(call, Voice.from_raw)
 
     def get(self, voice_id: str) -> Voice:
-        """Give a cloned voice. Raises `NotFoundError`."""
-        return self._http.json(Call("GET", _path(voice_id)), Voice.from_raw)
+        """Return a cloned voice.
+
+        Raises
+            NotFoundError: there is no such voice.
+            SonioxHttpError: the call failed otherwise.
+        """
+        return super().get(voice_id)
 
     def get_or_none(self, voice_id: str) -> Optional[Voice]:
-        """Give a cloned voice, `None` if there is no such voice."""
-        try:
-            return self.get(voice_id)
-        except NotFoundError:
-            return None
+        """Return a cloned voice, `None` if there is no such voice.
 
-    def list(self, limit: int = 100, cursor: Optional[str] = None) -> VoicePage:
-        """Give one page of at most `limit` (1 to 1000) cloned voices, from `cursor` on."""
-        params = {"limit": check_limit(limit, MAX_LIST_LIMIT), "cursor": cursor}
-        return self._http.json(Call("GET", "/voices", params=params), VoicePage.from_raw)
-
-    def list_all(self, limit: int = 100) -> Iterator[Voice]:
-        """Yield all cloned voices, asking for `limit` at a time."""
-        check_limit(limit, MAX_LIST_LIMIT)
-        return all_items(lambda cursor: self.list(limit, cursor))
-
-    def count(self) -> Count:
-        """Tell how many cloned voices there are."""
-        return self._http.json(Call("GET", "/voices/count"), Count.from_raw)
+        Raises
+            SonioxHttpError: the call failed.
+        """
+        return super().get_or_none(voice_id)
 
     def delete(self, voice_id: str) -> None:
-        """Delete a cloned voice. Raises `NotFoundError`."""
-        self._http.done(Call("DELETE", _path(voice_id)))
+        """Delete a cloned voice.
+
+        Raises
+            NotFoundError: there is no such voice.
+            SonioxHttpError: the call failed otherwise.
+        """
+        super().delete(voice_id)
 
     def delete_if_exists(self, voice_id: str) -> None:
-        """Delete a cloned voice, if there is one."""
-        try:
-            self.delete(voice_id)
-        except NotFoundError:
-            return
+        """Delete a cloned voice, if there is one.
+
+        Raises
+            SonioxHttpError: the call failed.
+        """
+        super().delete_if_exists(voice_id)
 
     def list_shared(
         self,
@@ -188,16 +199,18 @@ class VoicesApi:
         limit: int = 100,
         cursor: Optional[str] = None,
     ) -> SharedVoicePage:
-        """Give one page of at most `limit` (1 to 200) voices built into `model`.
+        """Return one page of at most `limit` (1 to 200) voices built into `model`.
 
-        Only those that match everything asked for: `gender` (`"male"`, `"female"`, `"neutral"`),
-        `age` (`"young"`, `"middle_aged"`, `"old"`), `accent`, and each tag of `use_case` and
-        `style` (at most 10 each). A `cursor` needs the same filters again.
+        Only those that match all filters: `gender` (`"male"`, `"female"`, `"neutral"`), `age`
+        (`"young"`, `"middle_aged"`, `"old"`), `accent`, and each tag of `use_case` and `style` (at
+        most 10 each). Use a `cursor` with the same filters again.
+
+        Raises
+            SonioxHttpError: the call failed.
         """
-        params = _filters(model, gender, age, accent, use_case, style)
-        params.update(limit=check_limit(limit, MAX_SHARED_VOICES_LIMIT), cursor=cursor)
-        call = Call("GET", "/shared-voices", params=params)
-        return self._http.json(call, SharedVoicePage.from_raw)
+        filters = _filters(model, gender, age, accent, use_case, style)
+        page = page_params(limit, cursor, _MAX_SHARED)
+        return self._shared_page({**filters, **page})
 
     def list_all_shared(
         self,
@@ -210,15 +223,19 @@ class VoicesApi:
         style: Optional[Sequence[str]] = None,
         limit: int = 100,
     ) -> Iterator[SharedVoice]:
-        """Yield all voices built into `model` that match; filters as in `list_shared`."""
-        params = _filters(model, gender, age, accent, use_case, style)
-        params["limit"] = check_limit(limit, MAX_SHARED_VOICES_LIMIT)
+        """Yield all voices built into `model` that match; filters as in `list_shared`.
 
-        def turn(cursor: Optional[str]) -> SharedVoicePage:
-            call = Call("GET", "/shared-voices", params={**params, "cursor": cursor})
-            return self._http.json(call, SharedVoicePage.from_raw)
+        Raises
+            SonioxHttpError: a call failed.
+        """
+        filters = _filters(model, gender, age, accent, use_case, style)
+        page = page_params(limit, most=_MAX_SHARED)
+        return all_items(lambda cursor: self._shared_page({**filters, **page, "cursor": cursor}))
 
-        return all_items(turn)
+    def _shared_page(self, params: Mapping[str, Any]) -> SharedVoicePage:
+        return self._http.json(
+            Call("GET", "/shared-voices", params=params), SharedVoicePage.from_raw
+        )
 
 
 def _filters(
@@ -230,26 +247,14 @@ def _filters(
     style: Optional[Sequence[str]],
 ) -> dict[str, Any]:
     _check_model("model", model)
-    single: Mapping[str, Optional[str]] = {"gender": gender, "age": age, "accent": accent}
     params: dict[str, Any] = {"model": model}
-    for name, value in single.items():
+    for name, value in (("gender", gender), ("age", age), ("accent", accent)):
         if value is not None:
             _check_tag(name, value)
             params[name] = value
     for name, values in (("use_case", use_case), ("style", style)):
         if values is not None:
-            params[name] = _checked_tags(name, values)
+            params[name] = _checks.string_list(
+                name, values, most=_MAX_TAGS, max_chars=_MAX_TAG_CHARS, what="tags"
+            )
     return params
-
-
-def _checked_tags(name: str, values: Sequence[str]) -> list[str]:
-    tags = string_list(name, values)
-    if len(tags) > _MAX_TAGS:
-        raise ConfigurationError(f"{name} may hold {_MAX_TAGS} tags, not {len(tags)}")
-    for tag in tags:
-        _check_tag(name, tag)
-    return tags
-
-
-def _path(voice_id: str) -> str:
-    return f"/voices/{check_id('voice_id', voice_id)}"

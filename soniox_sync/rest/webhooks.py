@@ -1,8 +1,8 @@
-"""`client.webhooks`: is this call really from the service, and what does it say (PROTOCOL 5.9).
+"""`client.webhooks`: verifies that a webhook is from the service, and parses it (PROTOCOL 5.9).
 
-The service signs nothing: it sends back a header that you chose when the transcription was made.
-So the header's value is a shared secret, compared in constant time, and a receiver without one
-would believe anybody; that has to be asked for.
+The service does not sign webhooks: it sends a header that you chose when you created the
+transcription. So the header's value is a shared secret, compared in constant time. A receiver
+without a secret would trust anybody, which must be requested explicitly.
 """
 
 from __future__ import annotations
@@ -11,61 +11,68 @@ import hmac
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Optional, Protocol, Union
+from typing import TYPE_CHECKING, Any, Optional, Protocol, Union
 
-from ..config import ENV_WEBHOOK_HEADER, ENV_WEBHOOK_SECRET
+from .._support.checks import boolean, wrong_type
+from .._support.checks import text as check_text
 from ..errors import ConfigurationError, InputTypeError, SonioxHttpError, WebhookSignatureError
+from .arguments import check_header_name, check_header_secret
 from .records import Record, Unreadable, Word, needed, one_of, text
+
+if TYPE_CHECKING:
+    from .keywords import WebhookFields
 
 DEFAULT_HEADER = "X-Soniox-Webhook-Secret"
 
 
 class HasItems(Protocol):
-    """Is whatever holds headers and is no registered mapping, as `http.client.HTTPMessage`."""
+    """Headers that are not a `Mapping`, such as `http.client.HTTPMessage`."""
 
     def items(self) -> Iterable[tuple[Any, Any]]:
-        """Give names and values; a header that was sent twice comes twice."""
+        """Return names and values; a header that was sent twice is included twice."""
 
 
 Headers = Union[Mapping[str, Any], HasItems, Iterable[tuple[Any, Any]]]
 
-_HOW = (
-    f"set {ENV_WEBHOOK_SECRET}, pass secret=, or say allow_unsigned=True to believe whoever calls"
-)
+_ENV_HEADER, _ENV_SECRET = "SONIOX_API_WEBHOOK_HEADER", "SONIOX_API_WEBHOOK_SECRET"
+_ADVICE = f"set {_ENV_SECRET}, pass secret=, or trust any caller with allow_unsigned=True"
+_check_name = check_text()
+_check_secret = check_text(empty=True)  # an empty one counts as none
 
 
 class MissingWebhookSecretError(WebhookSignatureError, ConfigurationError):
-    """Reports that there is no secret to compare with: a mistake of the receiver's."""
+    """There is no secret to compare with: the receiver is not configured."""
 
     code = "webhook_secret_missing"
 
 
 class WebhookStatus(Word):
-    """Says how a transcription ended."""
+    """How a transcription ended."""
 
     COMPLETED = "completed"
     ERROR = "error"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class WebhookEvent(Record):
-    """Is what a webhook tells: the transcription's id, and how it ended (`WebhookStatus`)."""
+    """Contents of a webhook: the id of a transcription, and how it ended (`WebhookStatus`)."""
 
     id: str = needed(text)
     status: str = needed(one_of(WebhookStatus))
 
 
 class WebhooksApi:
-    """Is `client.webhooks`. Thread-safe, no network.
+    """Verification of webhooks: `client.webhooks`. Thread-safe, no network.
 
     Header name and secret come from the arguments, else from `SONIOX_API_WEBHOOK_HEADER` (default
-    `X-Soniox-Webhook-Secret`) and `SONIOX_API_WEBHOOK_SECRET` as they were when the client was
-    made. A handler must stand being called twice: the service repeats what it got no 2xx for.
+    `X-Soniox-Webhook-Secret`) and `SONIOX_API_WEBHOOK_SECRET`, read when the client is created. A
+    handler must tolerate being called twice: the service repeats a webhook that was not answered
+    with a 2xx status.
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
-        self._header = environ.get(ENV_WEBHOOK_HEADER, "").strip() or DEFAULT_HEADER
-        self._secret = environ.get(ENV_WEBHOOK_SECRET, "").strip()
+        self._header = environ.get(_ENV_HEADER, "").strip() or DEFAULT_HEADER
+        self._secret = environ.get(_ENV_SECRET, "").strip()
 
     def verify(
         self,
@@ -75,30 +82,34 @@ class WebhooksApi:
         header: Optional[str] = None,
         allow_unsigned: bool = False,
     ) -> None:
-        """Raise unless `headers` hold the secret, once; the header's name has no case.
+        """Raise unless `headers` contain the secret exactly once; the name is case-insensitive.
 
-        `headers`: those of the request, as your framework or `http.server` gives them
-        (`request.headers`, `self.headers`): anything with `items()`, or pairs. Values are `str`,
-        `bytes` or lists of them; `None` counts as missing. A WSGI environ, such as Django's
-        `request.META`, will do, too: there the name is `HTTP_X_SONIOX_WEBHOOK_SECRET`.
+        `headers`: those of the request, from your framework or `http.server` (`request.headers`,
+        `self.headers`): anything with `items()`, or pairs. Values are `str`, `bytes` or lists of
+        them; `None` counts as missing. A WSGI environ, such as Django's `request.META`, also works:
+        there the name is `HTTP_X_SONIOX_WEBHOOK_SECRET`. `allow_unsigned`: accept any caller if no
+        secret is set; one that is set is always compared.
 
-        Raises `WebhookSignatureError` for a missing, doubled, wrong or odd value, its kind
-        `MissingWebhookSecretError` when no secret is set and `allow_unsigned` is not true, and
-        `InputTypeError` for `headers` that are none. A secret that is set is always compared.
+        Raises
+            WebhookSignatureError: the value is missing, repeated, wrong, or not text.
+            MissingWebhookSecretError: no secret is set, and `allow_unsigned` is False.
+            ConfigurationError: a secret or a header name that a header cannot have, such as one
+                that is not ASCII: it would never match.
+            InputTypeError: `headers` are not headers, or another argument has the wrong type.
         """
-        name = self._header if header is None else _checked_name(header)
-        expected = self._secret if secret is None else _checked_secret(secret)
+        boolean("allow_unsigned", allow_unsigned)
+        name, expected = self._chosen(header, secret)
         if not expected:
-            if allow_unsigned is True:
+            if allow_unsigned:
                 return
-            raise MissingWebhookSecretError(f"there is no webhook secret to compare with: {_HOW}")
+            raise MissingWebhookSecretError(f"no webhook secret to compare with: {_ADVICE}")
         sent = _values(headers, name)
         if not sent:
             raise WebhookSignatureError(f"the webhook has no header {name!r}")
         if len(sent) > 1:
             raise WebhookSignatureError(f"the webhook has the header {name!r} more than once")
         if not hmac.compare_digest(sent[0], expected.encode("utf-8")):
-            raise WebhookSignatureError(f"the webhook's header {name!r} does not hold the secret")
+            raise WebhookSignatureError(f"the webhook's header {name!r} is not the secret")
 
     def unwrap(
         self,
@@ -109,57 +120,65 @@ class WebhooksApi:
         header: Optional[str] = None,
         allow_unsigned: bool = False,
     ) -> WebhookEvent:
-        """Verify a webhook, then read it.
+        """Verify a webhook as `verify()` does, then parse it.
 
-        Raises as `verify`, and a `SonioxHttpError` (`parse_error`) for a body that is not what the
-        service sends.
+        Raises
+            WebhookSignatureError: as `verify()`.
+            ConfigurationError: as `verify()`.
+            InputTypeError: as `verify()`, or a `body` of the wrong type.
+            SonioxHttpError: with the code `parse_error`: the body is not one of the service.
         """
         self.verify(headers, secret=secret, header=header, allow_unsigned=allow_unsigned)
-        data = _encoded(body)
+        data = _encoded("body", body)
         try:
             event = WebhookEvent.from_raw(json.loads(data.decode("utf-8")))
         except (ValueError, RecursionError) as error:  # JSON's, Unicode's and `Unreadable`
-            why = str(error) if isinstance(error, Unreadable) else "it is no JSON"
+            why = str(error) if isinstance(error, Unreadable) else "it is not JSON"
             raise SonioxHttpError(
-                f"the webhook's body is not what the service sends: {why}", code="parse_error"
+                f"the body of the webhook is not one of the service: {why}", code="parse_error"
             ) from None
         if not event.id:
-            raise SonioxHttpError("the webhook names no transcription", code="parse_error")
+            raise SonioxHttpError("the webhook has an empty id", code="parse_error")
         return event
 
     def fields(
         self, url: str, *, secret: Optional[str] = None, header: Optional[str] = None
-    ) -> dict[str, str]:
-        """Give the fields of a transcription that make the service call `url` with the secret.
+    ) -> WebhookFields:
+        """Return the fields of a transcription that make the service call `url` with the secret.
 
-        Without a secret it gives the URL alone.
+        Without a secret there is only the URL.
+
+        Raises
+            ConfigurationError: an empty `url` or `header`, or one that cannot be sent.
+            InputTypeError: an argument of the wrong type.
         """
-        fields = {"webhook_url": url}
-        value = self._secret if secret is None else _checked_secret(secret)
+        _check_name("url", url)
+        fields: WebhookFields = {"webhook_url": url}
+        name, value = self._chosen(header, secret)
         if value:
-            name = self._header if header is None else _checked_name(header)
             fields["webhook_auth_header_name"] = name
             fields["webhook_auth_header_value"] = value
         return fields
 
+    def _chosen(self, header: Optional[str], secret: Optional[str]) -> tuple[str, str]:
+        """Return name and secret: the arguments, else those of the environment."""
+        if header is not None:
+            _check_name("header", header)
+        if secret is not None:
+            _check_secret("secret", secret)
+        chosen = self._secret if secret is None else secret.strip()
+        if chosen:
+            check_header_secret(_ENV_SECRET if secret is None else "secret", chosen)
+        name = self._header if header is None else header
+        check_header_name(_ENV_HEADER if header is None else "header", name)
+        return name, chosen
+
     def __repr__(self) -> str:
-        return f"<WebhooksApi {self._header} {'with' if self._secret else 'without'} a secret>"
-
-
-def _checked_secret(secret: Any) -> str:
-    if not isinstance(secret, str):
-        raise InputTypeError(f"secret must be a str, not {type(secret).__name__}")
-    return secret.strip()
-
-
-def _checked_name(name: Any) -> str:
-    if not isinstance(name, str):
-        raise InputTypeError(f"header must be a str, not {type(name).__name__}")
-    return name
+        return f"<client.webhooks {self._header}, {'a' if self._secret else 'no'} secret set>"
 
 
 def _values(headers: Headers, name: str) -> list[bytes]:
-    """Give what a header holds, each of its values; `None` is no value."""
+    """Return all values of a header; `None` is not a value."""
     names = {name.lower(), "http_" + name.lower().replace("-", "_")}
     found: list[bytes] = []
     for key, value in _pairs(headers):
@@ -170,8 +189,8 @@ def _values(headers: Headers, name: str) -> list[bytes]:
 
 
 def _pairs(headers: Any) -> list[tuple[Any, Any]]:
-    """Give names and values of whatever holds headers; what gives both counts, not its type."""
-    wrong = InputTypeError(f"headers must be a mapping or pairs, not {type(headers).__name__}")
+    """Return names and values of headers of any type."""
+    wrong = wrong_type("headers", "a mapping or pairs", headers)
     if isinstance(headers, (str, bytes, bytearray, memoryview, type)):
         raise wrong
     items = getattr(headers, "items", None)
@@ -188,14 +207,14 @@ def _name(key: Any) -> str:
 
 def _sent(value: Any, name: str) -> bytes:
     try:
-        return _encoded(value).strip()
+        return _encoded(name, value).strip()
     except InputTypeError as error:
-        raise WebhookSignatureError(f"the webhook's header {name!r}: {error}") from None
+        raise WebhookSignatureError(f"the webhook's header {error}") from None
 
 
-def _encoded(value: Any) -> bytes:
+def _encoded(name: str, value: Any) -> bytes:
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value)
     if isinstance(value, str):
         return value.encode("utf-8", "surrogatepass")
-    raise InputTypeError(f"a webhook is made of str or bytes, not {type(value).__name__}")
+    raise wrong_type(name, "str or bytes", value)

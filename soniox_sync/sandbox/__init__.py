@@ -1,38 +1,51 @@
-"""A stand-in for the Soniox service on loopback: for demos, tests, and work without a key.
+"""Local stand-in for the Soniox service: for demos, tests, and work without a key.
 
-Begin with::
+Start with::
 
     from soniox_sync.sandbox import Sandbox
 
     with Sandbox() as sandbox:
         client = sandbox.client()
 
-Importing this package loads nothing but a few names; the server comes with their first use.
+Importing this package does not load the server: each name loads its module on first use.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from .._support.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from .caller.caller import Caller
+    from .caller.lines import HangUp, Key, Line, Quiet
     from .engines.base import Engines, HeardWord
-    from .faults import Fault, Faults
+    from .engines.numbered import NumberedRecognizer, numbered_audio
+    from .engines.scripted import Script
+    from .faults import Faults
     from .keys import KeyRule
     from .limits import Limits
     from .log import Entry, TrafficLog
-    from .numbered import NumberedRecognizer, numbered_audio
+    from .replay.differences import Difference, Replay
     from .sandbox import Sandbox, Urls
-    from .scripted import Script
+    from .schedule import Fault
 
 __all__ = [
+    "Caller",
+    "Difference",
     "Engines",
     "Entry",
     "Fault",
     "Faults",
+    "HangUp",
     "HeardWord",
+    "Key",
     "KeyRule",
     "Limits",
+    "Line",
     "NumberedRecognizer",
+    "Quiet",
+    "Replay",
     "Sandbox",
     "Script",
     "TrafficLog",
@@ -40,26 +53,20 @@ __all__ = [
     "numbered_audio",
 ]
 
-_HOME = {
-    "Engines": "engines.base",
-    "Entry": "log",
-    "Fault": "faults",
-    "Faults": "faults",
-    "HeardWord": "engines.base",
-    "KeyRule": "keys",
-    "Limits": "limits",
-    "NumberedRecognizer": "numbered",
-    "Sandbox": "sandbox",
-    "Script": "scripted",
-    "TrafficLog": "log",
-    "Urls": "sandbox",
-    "numbered_audio": "numbered",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+lazy_names(
+    globals(),
+    {
+        "caller.caller": "Caller",
+        "caller.lines": "HangUp Key Line Quiet",
+        "engines.base": "Engines HeardWord",
+        "engines.numbered": "NumberedRecognizer numbered_audio",
+        "engines.scripted": "Script",
+        "faults": "Faults",
+        "keys": "KeyRule",
+        "limits": "Limits",
+        "log": "Entry TrafficLog",
+        "replay.differences": "Difference Replay",
+        "sandbox": "Sandbox Urls",
+        "schedule": "Fault",
+    },
+)

@@ -1,4 +1,4 @@
-"""The models, languages, voices and formats that the sandbox pretends to have (PROTOCOL 6, 7)."""
+"""Models, languages, voices and formats of the sandbox (PROTOCOL 6, 7)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _STT_CODES = (
 STT_LANGUAGES = tuple(_STT_CODES.split())
 TTS_LANGUAGES = (*STT_LANGUAGES, "is", "su", "uz")
 
-# the roster of the current model as far as it is known; those it dropped are refused
+# the known voices of the current model; those of earlier models are refused
 _MALE = "Adrian Bryce Daniel Owen Kenji Rafael Mateo Oliver Arthur Cooper Mason Arjun Rohan"
 _FEMALE = "Nina Emma Grace Mina Lucia Isla Victoria Ruby Priya"
 VOICES: dict[str, str] = {
@@ -21,14 +21,27 @@ VOICES: dict[str, str] = {
     **dict.fromkeys(_FEMALE.split(), "female"),
 }
 
-# name asked for -> model that answers
-STT_REALTIME = {"stt-rt-v5": "stt-rt-v5", "stt-rt-v4": "stt-rt-v5"}
-STT_ASYNC = {"stt-async-v5": "stt-async-v5", "stt-async-v4": "stt-async-v5"}
-TTS_MODELS = {
-    "tts-rt-v2": "tts-rt-v2",
-    "tts-rt-v1": "tts-rt-v2",
-    "tts-rt-v1-preview": "tts-rt-v2",
-}
+
+def _served(current: str, listed: str, retired: str) -> dict[str, str]:
+    """Return the model that serves each name: for every older name, too, it is the current one."""
+    return dict.fromkeys([current, *listed.split(), *retired.split()], current)
+
+
+# Requested name -> model that serves it. The service routes a retired name to its successor without
+# saying so; some names it refuses by now are served here, so that programs run as they were written
+# (PROTOCOL 7). Names that a program cannot have found in any documentation stay unknown.
+STT_REALTIME = _served(
+    "stt-rt-v6",
+    "stt-rt-v5 stt-rt-v4",
+    "stt-rt-v3 stt-rt-v3-preview stt-rt-preview-v2 stt-rt-preview",
+)
+STT_ASYNC = _served("stt-async-v6", "stt-async-v5 stt-async-v4", "stt-async-v3 stt-async-preview")
+TTS_MODELS = _served("tts-rt-v2", "tts-rt-v1", "tts-rt-v1-preview")
+# names that are listed; the retired ones are served, and not advertised
+_LISTED = (*list(STT_REALTIME)[:3], *list(STT_ASYNC)[:3], *list(TTS_MODELS)[:2])
+# Names that may be told what a voice agent says (PROTOCOL 2.4). Not the aliases: whether the
+# service lets them is unknown, and a refusal shows a program that it names an old model.
+AGENT_TEXT_MODELS = frozenset({"stt-rt-v6"})
 
 _NAMES = {
     "af": "Afrikaans", "ar": "Arabic", "az": "Azerbaijani", "be": "Belarusian", "bg": "Bulgarian",
@@ -51,7 +64,7 @@ _BITRATES = (32000, 64000, 96000, 128000, 192000, 256000, 320000)
 
 
 class TtsFormat(NamedTuple):
-    """Is one row of the table of output formats (PROTOCOL 6.2)."""
+    """One row of the table of output formats (PROTOCOL 6.2)."""
 
     rates: tuple[int, ...]
     default_rate: int
@@ -76,7 +89,11 @@ TTS_FORMATS: dict[str, TtsFormat] = {
 
 
 def find_model(name: str, models: dict[str, str]) -> str:
-    """Resolve an alias. Raises `Problem` 400 `model_not_available`."""
+    """Return the model that serves a name.
+
+    Raises
+        Problem: 400 `model_not_available`.
+    """
     if name not in models:
         raise Problem("model_not_available", f"Model {name[:50]} is not available.")
     return models[name]
@@ -87,10 +104,11 @@ def _languages(codes: tuple[str, ...]) -> list[dict[str, str]]:
 
 
 def stt_models() -> dict[str, Any]:
-    """Give the body of `GET /models` (PROTOCOL 5.4)."""
+    """Return the body of `GET /models` (PROTOCOL 5.4)."""
     modes = {**dict.fromkeys(STT_REALTIME, "real_time"), **dict.fromkeys(STT_ASYNC, "async")}
     models = {**STT_REALTIME, **STT_ASYNC}
-    return {"models": [_stt_model(name, models[name], mode) for name, mode in modes.items()]}
+    listed = {name: mode for name, mode in modes.items() if name in _LISTED}
+    return {"models": [_stt_model(name, models[name], mode) for name, mode in listed.items()]}
 
 
 def _stt_model(name: str, real: str, mode: str) -> dict[str, Any]:
@@ -107,6 +125,7 @@ def _stt_model(name: str, real: str, mode: str) -> dict[str, Any]:
         "supports_endpoint_sensitivity": live,
         "supports_endpoint_latency_adjustment": live,
         "endpoint_latency_adjustment_max_level": 3 if live else 0,
+        "supports_agent_text_input": name in AGENT_TEXT_MODELS,
         "translation_targets": [],
         "two_way_translation_pairs": [],
         "one_way_translation": "all_languages",
@@ -115,8 +134,9 @@ def _stt_model(name: str, real: str, mode: str) -> dict[str, Any]:
 
 
 def tts_models() -> dict[str, Any]:
-    """Give the body of `GET /tts-models` (PROTOCOL 5.5)."""
-    return {"models": [_tts_model(name, real) for name, real in TTS_MODELS.items()][:2]}
+    """Return the body of `GET /tts-models` (PROTOCOL 5.5)."""
+    listed = {name: real for name, real in TTS_MODELS.items() if name in _LISTED}
+    return {"models": [_tts_model(name, real) for name, real in listed.items()]}
 
 
 def _tts_model(name: str, real: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""One thread that runs every timer of a sandbox."""
+"""Timers of a sandbox, all on one thread."""
 
 from __future__ import annotations
 
@@ -11,41 +11,43 @@ from typing import Callable, Optional
 
 __all__ = ["Clock", "Timer", "Watch"]
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 
-# timers set between two removals of those cancelled: a five-hour limit would lie there for hours
-_SWEEP = 1024
+# cancelled timers are removed each time this many were added: one of five hours would stay as long
+_SWEEP_EVERY = 1024
+# a wait of more than 292 years is refused by `threading`, which would end the thread of all timers
+_LONGEST_WAIT_SEC = 3600.0
 
 
 class Timer:
-    """Is one call due in the future; `cancel()` is legal at any time, from any thread."""
+    """Call scheduled for the future. `cancel()` may be called at any time, from any thread."""
 
     def __init__(self, due: float, call: Callable[[], None]) -> None:
         self.due = due
         self._call: Optional[Callable[[], None]] = call
 
     def cancel(self) -> None:
-        """Forget the call, unless it already began."""
+        """Cancel the call, unless it has already started."""
         self._call = None
 
     @property
     def cancelled(self) -> bool:
-        """Tell whether nothing will happen any more."""
+        """Whether the call was cancelled, or has been made."""
         return self._call is None
 
     def fire(self) -> None:
-        """Run the call once."""
+        """Make the call, once."""
         call, self._call = self._call, None
         if call is not None:
             call()
 
 
 class Clock:
-    """Runs calls at their time, one after the other, on one daemon thread.
+    """Runs scheduled calls, one after another, on a daemon thread.
 
-    `scale` multiplies the seconds given to `later()`; `after()` takes real seconds. Calls must
-    be short and never block. The thread starts with the first timer.
+    `scale` multiplies the seconds passed to `later()`; `after()` takes real seconds. Calls must be
+    short and never block. The thread starts with the first timer.
     """
 
     def __init__(self, scale: float = 1.0) -> None:
@@ -68,14 +70,15 @@ class Clock:
             if not self._closed:
                 number = next(self._order)
                 heapq.heappush(self._heap, (timer.due, number, timer))
-                if number % _SWEEP == 0:
-                    self._sweep()
+                if number % _SWEEP_EVERY == 0:
+                    self._heap = [entry for entry in self._heap if not entry[2].cancelled]
+                    heapq.heapify(self._heap)
                 self._start()
                 self._wake.notify()
         return timer
 
     def close(self) -> None:
-        """Drop every timer and end the thread; idempotent."""
+        """Drop every timer and end the thread. Idempotent."""
         with self._wake:
             self._closed = True
             self._heap.clear()
@@ -83,10 +86,6 @@ class Clock:
             thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join()
-
-    def _sweep(self) -> None:
-        self._heap = [entry for entry in self._heap if not entry[2].cancelled]
-        heapq.heapify(self._heap)
 
     def _start(self) -> None:
         if self._thread is None:
@@ -113,20 +112,20 @@ class Clock:
                     continue
                 due, _, timer = self._heap[0]
                 pause = due - time.monotonic()
-                if timer.cancelled or pause <= 0:
+                if timer.cancelled or not pause > 0:  # also of a due time that is no number
                     heapq.heappop(self._heap)
                     if not timer.cancelled:
                         return timer
                 else:
-                    self._wake.wait(pause)
+                    self._wake.wait(min(pause, _LONGEST_WAIT_SEC))
             return None
 
 
 class Watch:
-    """Expires once when nothing touched it for `sec` seconds of the service's time.
+    """Calls `expired` once when it was not touched for `sec` seconds of the service's time.
 
-    Touching costs one attribute: the timer looks at the last touch when it comes due and sets
-    itself again. `sec=None` makes a watch that never expires.
+    With `sec=None` it never expires. A touch costs one assignment: when the timer is due, it checks
+    the time of the last touch and restarts if necessary.
     """
 
     def __init__(self, clock: Clock, sec: Optional[float], expired: Callable[[], None]) -> None:
@@ -138,7 +137,7 @@ class Watch:
         self._timer: Optional[Timer] = None
 
     def start(self) -> None:
-        """Begin to count from now; a running watch is only touched."""
+        """Start counting from now; if running already, only touch."""
         self.touch()
         if self._span is None or self._running:
             return
@@ -146,11 +145,11 @@ class Watch:
         self._timer = self._clock.after(self._span, self._look)
 
     def touch(self) -> None:
-        """Start the count anew, if running."""
+        """Start counting again from now, if running."""
         self._touched = time.monotonic()
 
     def stop(self) -> None:
-        """End without expiring; `start()` may follow."""
+        """Stop without expiring; `start()` may follow."""
         self._running = False
         if self._timer is not None:
             self._timer.cancel()

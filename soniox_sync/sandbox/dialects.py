@@ -1,12 +1,12 @@
-"""How messages look on the wire: a pair of pure functions between JSON and the native form.
+"""Translation between messages on the wire and the native messages of the services.
 
-The services think in the native messages of PROTOCOL 2 and 3. A gateway that dresses them up
-differently is another `Dialect`, not another service.
+The services use the native messages of PROTOCOL 2 and 3. A gateway with different messages is
+another `Dialect`, not another service.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Callable, Union
 
@@ -15,16 +15,17 @@ __all__ = ["NATIVE", "Dialect"]
 
 @dataclass(frozen=True)
 class Dialect:
-    """Translates one service's messages.
+    """Translation between the native messages of a service and those on the wire.
 
-    `decode` turns a JSON value from the client into native messages, `bytes` standing for audio;
-    `encode` turns a native message from the service into those to send. Neither may raise for
-    what a client can send: an undecodable value is passed on as it is, the service refuses it.
+    `decode` turns a JSON value from the client into native messages, with `bytes` for audio;
+    `encode` turns a native message of the service into those to send, with `bytes` for audio in
+    binary messages. Neither may raise, whatever
+    the client sends: a value that cannot be decoded is passed on, and the service refuses it.
     """
 
     name: str
     decode: Callable[[Any], list[Union[Any, bytes]]]
-    encode: Callable[[Mapping[str, Any]], list[Mapping[str, Any]]]
+    encode: Callable[[Mapping[str, Any]], Sequence[Union[Mapping[str, Any], bytes]]]
 
 
 NATIVE = Dialect("native", lambda value: [value], lambda message: [message])

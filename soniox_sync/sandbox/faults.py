@@ -1,238 +1,124 @@
-"""Faults to order: what goes wrong, on which connection, at which moment.
-
-    with Sandbox() as sandbox:
-        fault = sandbox.faults.drop(kind="stt", after_audio_ms=3000)
-        ...
-        assert fault.fired.wait(5)
-
-Every method takes the same selection: `kind` (`"stt"`, `"tts"`, `"rest"`; `None` = any), `times`
-(how many connections it befalls; `None` = every one), `skip` (how many matching ones are spared
-first; `skip=1` means the second), `path` (only paths that contain it). A WebSocket counts once,
-a plain HTTP request counts by itself even on a kept-alive connection.
-
-And one moment, counted from the end of the upgrade (REST: from the request): `after_sec` (real
-seconds), `after_bytes_in`/`after_bytes_out` (exact TCP payload bytes), `after_frames_in`/
-`after_frames_out` (whole data messages), `after_audio_ms` (STT: audio received, TTS: audio sent,
-of the whole connection), `after_body_bytes` (REST: exact bytes of the response body). No moment
-means at once.
-"""
+"""Faults that users schedule: what goes wrong, on which connection, and when."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Callable, Optional, Protocol
+from typing import TYPE_CHECKING, Any, Optional
 
+from .._support import checks as _checks
+from .._support.reprs import summary
 from ..errors import ConfigurationError
-from .problems import ERROR_CODES, Problem
+from .problems import Problem
+from .schedule import COUNTERS, Action, Fault, FaultSchedule, Moment, Refusal, Selection
 
 if TYPE_CHECKING:
-    from .link import Link
+    from typing_extensions import Unpack
 
-__all__ = ["Fault", "Faults", "Refusal", "Target"]
+    from .keywords import FaultKeywords
 
-COUNTERS = ("bytes_in", "bytes_out", "frames_in", "frames_out", "audio_ms", "body_bytes")
-_KINDS = ("stt", "tts", "rest")
+__all__ = ["Faults"]
 
-
-class Target(Protocol):
-    """Is what a fault acts on: one WebSocket, or one HTTP exchange."""
-
-    @property
-    def link(self) -> Link:
-        """Give the TCP side."""
-
-    def set_lag(self, sec: float) -> None:
-        """Let everything sent from now on leave `sec` later."""
-
-    def set_fragments(self, size: int) -> None:
-        """Send messages in WebSocket frames of at most `size` bytes."""
-
-    def stall(self) -> None:
-        """Send no more data; pings are still answered."""
-
-    def terminate(self) -> None:
-        """End the running TTS streams with a bare `terminated`."""
-
-    def send_problem(self, problem: Problem, stream: Optional[str], close: Optional[bool]) -> None:
-        """Send an error frame of the service's."""
-
-    def close(self, code: int = 1000, reason: str = "") -> None:
-        """Send a close frame and end properly."""
-
-    def inject(self, data: bytes) -> None:
-        """Put raw bytes on the wire."""
-
-    def inject_message(self, text: str) -> None:
-        """Send a text message of the tester's."""
-
-    def cut_body(self) -> None:
-        """End a response body without its last chunk."""
-
-    def end_body(self, trailers: Mapping[str, str]) -> None:
-        """End a response body now, with trailers."""
-
-
-class Refusal:
-    """Is an HTTP answer that stands in for the real one; `hang` means no answer at all."""
-
-    def __init__(
-        self, status: int, headers: Mapping[str, str], body: bytes, *, hang: bool = False
-    ) -> None:
-        self.status = status
-        self.headers = dict(headers)
-        self.body = body
-        self.hang = hang
-
-
-class Fault:
-    """Is a handle on one scheduled fault.
-
-    `fired` is set when it first acts, `connections` lists the numbers of the connections that it
-    befell. `cancel()` takes it back for connections that are yet to come. Thread-safe.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        action: Optional[Callable[[Target], None]],
-        select: _Selection,
-        moment: Optional[tuple[str, float]],
-        refusal: Optional[Refusal] = None,
-    ) -> None:
-        self.name = name
-        self.fired = threading.Event()
-        self.connections: list[int] = []
-        self.moment = moment
-        self.refusal = refusal
-        self._action = action
-        self._select = select
-
-    def cancel(self) -> None:
-        """Befall no further connection."""
-        self._select.times = 0
-
-    def claim(self, kind: str, path: str) -> bool:
-        """Tell whether it befalls this new connection, counting it; under the plan's lock."""
-        return self._select.claim(kind, path)
-
-    def act(self, target: Target, number: int) -> None:
-        """Let it happen, now."""
-        self.connections.append(number)
-        if self._action is not None:
-            self._action(target)
-        self.fired.set()
-
-    def __repr__(self) -> str:
-        return f"<Fault {self.name} fired {len(self.connections)} times>"
-
-
-class _Selection:
-    def __init__(
-        self, kind: Optional[str], times: Optional[int], skip: int, path: Optional[str]
-    ) -> None:
-        if kind is not None and kind not in _KINDS:
-            raise ConfigurationError(f"kind must be one of {', '.join(_KINDS)}, not {kind!r}")
-        self.kind = kind
-        self.times = times
-        self.skip = skip
-        self.path = path
-
-    def claim(self, kind: str, path: str) -> bool:
-        if self.kind not in (None, kind) or (self.path is not None and self.path not in path):
-            return False
-        if self.times == 0:
-            return False
-        if self.skip > 0:
-            self.skip -= 1
-            return False
-        if self.times is not None:
-            self.times -= 1
-        return True
-
-
-def _moment(options: dict[str, Any]) -> Optional[tuple[str, float]]:
-    """Take the one `after_*` out of the options of a fault."""
-    found = []
-    for name in [*COUNTERS, "sec"]:
-        value = options.pop(f"after_{name}", None)
-        if value is not None:
-            found.append((name, float(value)))
-    if options:
-        raise ConfigurationError(f"unknown fault options: {', '.join(sorted(options))}")
-    if len(found) > 1:
-        raise ConfigurationError("a fault has one moment: give a single after_* option")
-    return found[0] if found else None
-
-
-def _check_moment(kind: Optional[str], moment: Optional[tuple[str, float]]) -> None:
-    """Refuse a moment that never comes on this kind of connection."""
-    counter = moment[0] if moment is not None else ""
-    never = ("frames_in", "frames_out", "audio_ms") if kind == "rest" else ("body_bytes",)
-    if kind is not None and counter in never:
-        raise ConfigurationError(f"after_{counter} never comes on a {kind} connection")
+# Checked when a fault is scheduled: later it would fail unnoticed on a thread of the server.
+_check_size = _checks.integer(1, unit="bytes")
+_check_text = _checks.text(empty=True)
+_check_status = _checks.integer(100, 599)
+_check_body = _checks.instance_of(bytes)
+_SELECTION_CHECKS = {
+    "kind": _checks.one_of(("stt", "tts", "rest")),
+    "path": _checks.text(),
+    "skip": _checks.integer(0),
+    "times": _checks.integer(0),
+}
 
 
 class Faults:
-    """Is the plan of faults of one sandbox; thread-safe. The module says how to select."""
+    """Faults of one sandbox. Thread-safe.
 
-    def __init__(self) -> None:
-        # Guards _plan and what is left of each fault's selection. Leaf.
-        self._lock = threading.Lock()
-        self._plan: list[Fault] = []
+    Each method schedules one fault and returns its handle::
 
-    # --- the line
+        with Sandbox() as sandbox:
+            fault = sandbox.faults.drop(kind="stt", after_audio_ms=3000)
+            ...
+            assert fault.fired.wait(5)
 
-    def drop(self, **when: Any) -> Fault:
+    Every method takes the same keywords. They select connections: `kind` (`"stt"`, `"tts"`,
+    `"rest"`; default `None`: any), `path` (only paths that contain it; default: any), `skip` (how
+    many matching connections are left alone first; default 0) and `times` (how many are then hit;
+    default 1; `None`: all). A WebSocket counts once; for HTTP each request counts, even on a
+    connection that is kept alive.
+
+    One more keyword sets the moment, counted from the end of the upgrade (HTTP: from the request):
+    `after_sec` (real seconds), `after_bytes_in` or `after_bytes_out` (exact TCP payload bytes),
+    `after_frames_in` or `after_frames_out` (whole data messages), `after_audio_ms` (milliseconds of
+    audio on the whole connection; STT: received, TTS: sent) or `after_body_bytes` (HTTP: exact
+    bytes of the response body). Without one the fault acts at once.
+
+    Raises
+        ConfigurationError: a keyword that does not exist, a value out of its range, two moments,
+            or a moment or fault that this kind of connection does not have.
+        InputTypeError: a value of the wrong type.
+    """
+
+    def __init__(self, schedule: FaultSchedule) -> None:
+        self._schedule = schedule
+
+    def __repr__(self) -> str:
+        return summary(self, self._schedule.num_pending, "pending")
+
+    # --- the socket
+
+    def drop(self, **when: Unpack[FaultKeywords]) -> Fault:
         """Reset the connection (TCP RST)."""
         return self._add("drop", lambda target: target.link.reset(), when)
 
-    def fin(self, **when: Any) -> Fault:
-        """End the connection cleanly for TCP (FIN), without a close frame."""
+    def fin(self, **when: Unpack[FaultKeywords]) -> Fault:
+        """End the TCP connection cleanly (FIN), without a close frame."""
         return self._add("fin", lambda target: target.link.fin(), when)
 
-    def half_open(self, **when: Any) -> Fault:
-        """Stop reading and writing but keep the socket, as when the peer's machine vanished."""
+    def half_open(self, **when: Unpack[FaultKeywords]) -> Fault:
+        """Stop reading and writing but keep the socket, as if the peer's machine had vanished."""
         return self._add("half_open", lambda target: target.link.freeze(), when)
 
-    def delay(self, sec: float, **when: Any) -> Fault:
-        """Let everything sent from the moment on, but pongs, arrive `sec` seconds later."""
+    def delay(self, sec: float, **when: Unpack[FaultKeywords]) -> Fault:
+        """Delay everything that is sent, except pongs, by `sec` seconds."""
+        _checks.seconds("sec", sec)
         return self._add("delay", lambda target: target.set_lag(sec), when)
 
-    def split(self, size: int = 1, *, pause_sec: float = 0.0, **when: Any) -> Fault:
-        """Send in TCP writes of at most `size` bytes, `pause_sec` apart."""
+    def split(
+        self, size: int = 1, *, pause_sec: float = 0.0, **when: Unpack[FaultKeywords]
+    ) -> Fault:
+        """Send in TCP writes of at most `size` bytes, `pause_sec` seconds apart."""
+        _check_size("size", size)
+        _checks.seconds("pause_sec", pause_sec)
+        return self._add("split", lambda target: target.link.split(size, pause_sec), when)
 
-        def act(target: Target) -> None:
-            target.link.split_bytes = size
-            target.link.split_pause_sec = pause_sec
+    def slow_reader(self, bytes_per_sec: float, **when: Unpack[FaultKeywords]) -> Fault:
+        """Read at most `bytes_per_sec` bytes per second, so that the client's sends back up."""
+        _checks.number(1)("bytes_per_sec", bytes_per_sec)
+        return self._add("slow_reader", lambda target: target.link.read_slowly(bytes_per_sec), when)
 
-        return self._add("split", act, when)
-
-    def slow_reader(self, bytes_per_sec: float, **when: Any) -> Fault:
-        """Read only so many bytes per second, so that the client's sends back up."""
-
-        def act(target: Target) -> None:
-            target.link.read_rate = bytes_per_sec
-            target.link.shrink_buffers()
-
-        return self._add("slow_reader", act, when)
-
-    def inject(self, data: bytes, **when: Any) -> Fault:
-        """Put raw bytes between two frames."""
+    def inject(self, data: bytes, **when: Unpack[FaultKeywords]) -> Fault:
+        """Send raw bytes between two frames."""
+        if not isinstance(data, (bytes, bytearray)):
+            raise _checks.wrong_type("data", "bytes", data)
         return self._add("inject", lambda target: target.inject(data), when)
 
     # --- the WebSocket
 
-    def fragment(self, size: int = 1, **when: Any) -> Fault:
+    def fragment(self, size: int = 1, **when: Unpack[FaultKeywords]) -> Fault:
         """Send each message as WebSocket fragments of at most `size` bytes."""
+        _check_size("size", size)
         return self._add("fragment", lambda target: target.set_fragments(size), when, ws=True)
 
-    def message(self, text: str, **when: Any) -> Fault:
-        """Send a text message of your own, such as broken JSON or fields from the future."""
+    def message(self, text: str, **when: Unpack[FaultKeywords]) -> Fault:
+        """Send `text` as a message, such as malformed JSON or fields of a future release."""
+        _check_text("text", text)
         return self._add("message", lambda target: target.inject_message(text), when, ws=True)
 
-    def close(self, code: int = 1000, reason: str = "", **when: Any) -> Fault:
-        """Close properly with this code, without an error frame."""
+    def close(self, code: int = 1000, reason: str = "", **when: Unpack[FaultKeywords]) -> Fault:
+        """Perform the closing handshake with this code, without an error frame."""
+        _checks.integer(0, 65535)("code", code)
+        _check_text("reason", reason)
         return self._add("close", lambda target: target.close(code, reason), when, ws=True)
 
     # --- the service
@@ -245,29 +131,31 @@ class Faults:
         code: Optional[int] = None,
         stream: Optional[str] = "active",
         close: Optional[bool] = None,
-        **when: Any,
+        **when: Unpack[FaultKeywords],
     ) -> Fault:
         """Send an error frame.
 
-        `code` defaults to the type's documented number (500 if unknown). For TTS, `stream` is an
-        id, `""` or `None` for a connection-level error with an empty or absent id, or `"active"`:
-        the oldest running stream, connection-level when none runs. An error that names a stream
-        ends it with `terminated`. `close` says whether close frame 1000 follows; by default after
-        STT and connection-level errors.
+        `code` defaults to the documented number of `error_type` (500 if unknown). For TTS, `stream`
+        is an id; `""` or `None` for an error of the connection, with an empty id or without one; or
+        `"active"`, the oldest running stream (if there is none, an error of the connection). An
+        error of a stream ends it with `terminated`. `close`: whether a close frame with code 1000
+        follows; `None`: for STT and for errors of the connection.
         """
-        problem = Problem(
-            error_type, message, code=ERROR_CODES.get(error_type) if code is None else code
-        )
+        _checks.text()("error_type", error_type)
+        _check_text("message", message)
+        if code is not None:
+            _check_status("code", code)
+        problem = Problem(error_type, message, code=code)
         return self._add(
             "error_frame", lambda target: target.send_problem(problem, stream, close), when, ws=True
         )
 
-    def stall(self, **when: Any) -> Fault:
-        """Send no data any more, but go on reading and answering pings."""
+    def stall(self, **when: Unpack[FaultKeywords]) -> Fault:
+        """Send no more data, but continue to read and to answer pings."""
         return self._add("stall", lambda target: target.stall(), when, ws=True)
 
-    def terminate(self, **when: Any) -> Fault:
-        """End the running TTS streams with `terminated` without `audio_end` (PROTOCOL 3.3)."""
+    def terminate(self, **when: Unpack[FaultKeywords]) -> Fault:
+        """End the running TTS streams with `terminated` but without `audio_end` (PROTOCOL 3.3)."""
         when.setdefault("kind", "tts")
         return self._add("terminate", lambda target: target.terminate(), when, ws=True)
 
@@ -279,57 +167,92 @@ class Faults:
         *,
         headers: Optional[Mapping[str, str]] = None,
         body: bytes = b"refused by the sandbox",
-        **when: Any,
+        **when: Unpack[FaultKeywords],
     ) -> Fault:
-        """Answer the upgrade or the request with an HTTP status instead."""
-        refusal = Refusal(status, headers or {}, body)
+        """Answer the upgrade or the request with this HTTP status instead."""
+        _check_status("status", status)
+        _checks.mapping("headers", headers or {})
+        for name, value in (headers or {}).items():
+            _check_text("headers", name)
+            _check_text(f"headers[{name!r}]", value)
+        _check_body("body", body)
+        refusal = Refusal(status, dict(headers or {}), body)
         return self._add("refuse", None, when, refusal=refusal)
 
-    def hang(self, **when: Any) -> Fault:
+    def hang(self, **when: Unpack[FaultKeywords]) -> Fault:
         """Accept the TCP connection and read the request, but never answer it."""
-        return self._add("hang", None, when, refusal=Refusal(0, {}, b"", hang=True))
+        return self._add("hang", None, when, refusal=Refusal(0, hang=True))
 
-    def cut(self, **when: Any) -> Fault:
-        """End a REST response's body without its last chunk, then close."""
+    def cut(self, **when: Unpack[FaultKeywords]) -> Fault:
+        """End the body of an HTTP response without its last chunk, then end the connection."""
         when.setdefault("kind", "rest")
         return self._add("cut", lambda target: target.cut_body(), when)
 
-    def trailer(self, code: int = 500, message: str = "Internal error.", **when: Any) -> Fault:
+    def trailer(
+        self, code: int = 500, message: str = "Internal error.", **when: Unpack[FaultKeywords]
+    ) -> Fault:
         """End a `POST /tts` body with the trailers of a late failure (PROTOCOL 4)."""
         when.setdefault("kind", "rest")
+        _check_status("code", code)
+        _check_text("message", message)
         trailers = {"X-Tts-Error-Code": str(code), "X-Tts-Error-Message": message}
         return self._add("trailer", lambda target: target.end_body(trailers), when)
 
     def clear(self) -> None:
-        """Forget every fault for connections to come."""
-        with self._lock:
-            self._plan.clear()
-
-    # --- for the server
-
-    def claim(self, kind: str, path: str) -> list[Fault]:
-        """Take the faults that befall a new connection or request, in the order scheduled."""
-        with self._lock:
-            return [fault for fault in self._plan if fault.claim(kind, path)]
+        """Remove every fault; connections that were hit already are still affected."""
+        self._schedule.clear()
 
     def _add(
         self,
         name: str,
-        action: Optional[Callable[[Target], None]],
-        when: dict[str, Any],
+        action: Optional[Action],
+        when: Mapping[str, Any],
         *,
         refusal: Optional[Refusal] = None,
         ws: bool = False,
     ) -> Fault:
-        kind = when.pop("kind", None)
-        if ws and kind == "rest":
-            raise ConfigurationError(f"a REST exchange cannot have the fault {name}")
-        select = _Selection(kind, when.pop("times", 1), when.pop("skip", 0), when.pop("path", None))
-        moment = _moment(when)
-        _check_moment(kind, moment)
+        left = dict(when)
+        selection = _take_selection(left)
+        moment = _take_moment(left)
+        _checks.refuse_unknown(left, KEYWORDS, "a fault")
+        if ws and selection.kind == "rest":
+            raise ConfigurationError(f"kind: expected 'stt' or 'tts' for {name}, got 'rest'")
         if refusal is not None and moment is not None:
-            raise ConfigurationError(f"the fault {name} happens at the request, it has no moment")
-        fault = Fault(name, action, select, moment, refusal)
-        with self._lock:
-            self._plan.append(fault)
-        return fault
+            raise ConfigurationError(
+                f"{name} replaces the answer to the request: leave out after_{moment.counter}"
+            )
+        _check_moment(selection.kind, moment)
+        return self._schedule.add(name, selection, moment, action, refusal)
+
+
+_MOMENTS = (*COUNTERS, "sec")
+KEYWORDS = (*_SELECTION_CHECKS, *(f"after_{name}" for name in _MOMENTS))
+
+
+def _take_selection(when: dict[str, Any]) -> Selection:
+    """Take the keywords that select connections out of `when`."""
+    _checks.run_checks(when, _SELECTION_CHECKS)
+    return Selection(
+        when.pop("kind", None), when.pop("path", None), when.pop("skip", 0), when.pop("times", 1)
+    )
+
+
+def _take_moment(when: dict[str, Any]) -> Optional[Moment]:
+    """Take the one `after_*` out of `when`."""
+    found = []
+    for counter in _MOMENTS:
+        mark = when.pop(f"after_{counter}", None)
+        if mark is not None:
+            _checks.number(0)(f"after_{counter}", mark)
+            found.append(Moment(counter, float(mark)))
+    if len(found) > 1:
+        names = ", ".join(f"after_{moment.counter}" for moment in found)
+        raise ConfigurationError(f"a fault has one moment: give one of {names}")
+    return found[0] if found else None
+
+
+def _check_moment(kind: Optional[str], moment: Optional[Moment]) -> None:
+    """Refuse a moment that does not exist on this kind of connection."""
+    never = ("frames_in", "frames_out", "audio_ms") if kind == "rest" else ("body_bytes",)
+    if kind is not None and moment is not None and moment.counter in never:
+        raise ConfigurationError(f"after_{moment.counter} does not exist for {kind} connections")

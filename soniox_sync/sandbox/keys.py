@@ -1,227 +1,190 @@
-"""Which keys a sandbox accepts, what they may do, and what an account may do at once."""
+"""Keys that a sandbox accepts, and what each may do."""
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 import threading
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any, Callable, Optional, Union
+from typing import Any, Optional, Union
 
-from ..errors import ConfigurationError
-from .limits import Limits
-from .log import TrafficLog
+from .._support import checks as _checks
 from .problems import Problem, bad_request
 
-__all__ = ["Accounts", "ApiKeys", "KeyRing", "KeyRule"]
+__all__ = ["AcceptedKey", "ApiKeys", "KeyRing", "KeyRule"]
 
-# keys that nobody can have come by: wrong ones, and temporary ones not made here or long ended
-_UNKNOWN = ("invalid", "snx_temp_")
-# the usage_type of each service (PROTOCOL 1.5)
-_USAGE = {"stt": "transcribe_websocket", "tts": "tts_rt", "rest": "rest"}
-# how the service words its 429s (PROTOCOL 3.7)
-_SPOKEN = {"stt": "speech-to-text", "tts": "text-to-speech", "rest": "REST"}
+# refused even without `api_keys`: invalid keys, and temporary ones that the sandbox did not create
+_REFUSED_PREFIXES = ("invalid", "snx_temp_")
+# service -> usage_type of its temporary keys (PROTOCOL 1.5); there is none for REST
+_USAGE_TYPES = {"stt": "transcribe_websocket", "tts": "tts_rt"}
+_SERVICES = ("stt", "tts", "rest")
+_RULE_CHECKS = {
+    "usage_type": _checks.one_of(tuple(_USAGE_TYPES.values())),
+    "single_use": _checks.boolean,
+    "expires_in_sec": _checks.seconds,
+    "max_session_duration_sec": _checks.seconds,
+    "error_type": _checks.text(),
+    "client_reference_id": _checks.text(empty=True),
+}
 
 
 @dataclasses.dataclass
 class KeyRule:
-    """Says what one key may do. All fields optional; the default is a key with every right.
+    """Rules for one key. Every field is optional; by default the key may do everything.
 
-    `usage_type` (`"transcribe_websocket"`, `"tts_rt"`) makes it a temporary key for one service;
-    `permissions` names the services (`"stt"`, `"tts"`, `"rest"`) a regular key may use;
-    `error_type` refuses every request with this slug, such as
-    `"organization_balance_exhausted"`; `expires_in_sec` counts from the sandbox's creation.
+    Raises
+        ConfigurationError: a value that does not exist or is out of range.
+        InputTypeError: a value of the wrong type.
     """
 
     usage_type: Optional[str] = None
+    """Makes it a temporary key for one service: `"transcribe_websocket"` or `"tts_rt"`."""
     single_use: bool = False
+    """Whether it is valid for one stream only."""
     expires_in_sec: Optional[float] = None
+    """Seconds for which it is valid, from the creation of the sandbox; `None`: always."""
     max_session_duration_sec: Optional[float] = None
+    """Seconds after which a connection that uses it is ended; `None`: never."""
     permissions: Optional[Iterable[str]] = None
+    """Services that it may use: `"stt"`, `"tts"`, `"rest"`; `None`: all."""
     error_type: Optional[str] = None
+    """Fails its requests with this error, such as `"organization_balance_exhausted"`."""
     client_reference_id: Optional[str] = None
-    created: float = dataclasses.field(default_factory=time.monotonic)
-    used: bool = False
+    """Overrides the id in a request."""
 
-    @property
-    def expired(self) -> bool:
-        """Tell whether no new stream may be opened any more."""
-        return (
-            self.expires_in_sec is not None
-            and time.monotonic() - self.created >= self.expires_in_sec
-        )
+    def __post_init__(self) -> None:
+        _checks.run_checks(vars(self), _RULE_CHECKS)
+        if self.permissions is not None:
+            if isinstance(self.permissions, str) or not isinstance(self.permissions, Iterable):
+                raise _checks.wrong_type("permissions", "a list of services", self.permissions)
+            self.permissions = list(self.permissions)
+            for service in self.permissions:
+                _checks.one_of(_SERVICES)("permissions", service)
 
 
 ApiKeys = Optional[Union[str, Iterable[str], Mapping[str, Union[KeyRule, Mapping[str, Any], None]]]]
 
 
-class KeyRing:
-    """Knows the keys.
+class AcceptedKey:
+    """Key that this sandbox accepts: its rule and its state."""
 
-    With `None`: every non-empty key that does not start with `invalid`, and of temporary keys
-    (`snx_temp_`) those made here.
+    def __init__(self, rule: KeyRule) -> None:
+        self.rule = rule
+        self.used = False
+        self._created = time.monotonic()
+
+    @property
+    def expired(self) -> bool:
+        """Whether its time is over."""
+        limit = self.rule.expires_in_sec
+        return limit is not None and time.monotonic() - self._created >= limit
+
+    @property
+    def spent(self) -> bool:
+        """Whether it has expired, or was for one stream only and has been used."""
+        return self.expired or (self.rule.single_use and self.used)
+
+
+class KeyRing:
+    """Keys of one sandbox. Thread-safe.
+
+    With `api_keys=None` it accepts every key that is not empty and does not start with `invalid`;
+    temporary keys (`snx_temp_`) only if they were created here.
     """
 
     def __init__(self, api_keys: ApiKeys = None) -> None:
-        # Guards _rules and the `used` of each. Leaf.
+        # Guards _keys and the `used` of each. Leaf.
         self._lock = threading.Lock()
         self._open = api_keys is None
-        self._rules: dict[str, KeyRule] = {}
-        if isinstance(api_keys, str):
-            api_keys = [api_keys]
-        if isinstance(api_keys, Mapping):
-            self._rules = {key: _rule(value) for key, value in api_keys.items()}
-        elif api_keys is not None:
-            self._rules = {key: KeyRule() for key in api_keys}
-        self._first = next(iter(self._rules), "sandbox-key")
+        self._keys = {key: AcceptedKey(rule) for key, rule in _read_rules(api_keys).items()}
+        self._first = next(iter(self._keys), "sandbox-key")
 
     @property
     def any_key(self) -> str:
-        """Give a key that is accepted: the first one given, else a made-up one."""
+        """A key that is accepted: the first of `api_keys`, else a made-up one."""
         return self._first
 
     def add(self, key: str, rule: KeyRule) -> None:
         """Accept one more key, such as a temporary one."""
         with self._lock:
-            # those that ended are forgotten here, so that a long run does not fill the memory
-            self._rules = {k: r for k, r in self._rules.items() if not (r.usage_type and r.expired)}
-            self._rules[key] = rule
+            # remove expired ones, or they would accumulate in a long run
+            self._keys = {
+                each: accepted
+                for each, accepted in self._keys.items()
+                if not (accepted.rule.usage_type and accepted.expired)
+            }
+            self._keys[key] = AcceptedKey(rule)
 
-    def check(self, key: Optional[str], service: str) -> KeyRule:
-        """Find the rule of a key that may use `service` (`"stt"`, `"tts"`, `"rest"`).
+    def check(self, key: Optional[str], service: str) -> AcceptedKey:
+        """Return the accepted key that may use `service` (`"stt"`, `"tts"`, `"rest"`).
 
-        Raises `Problem`: 401 for a missing, unknown, expired, used-up or foreign key, 403
-        without the permission, else the rule's own error.
+        Raises
+            Problem: 401 for a key that is missing, unknown, expired, used up or for another
+                service, 403 for one without the permission, 400 if it is not a string.
         """
-        if not isinstance(key, (str, type(None))):  # it came in a message
+        if not isinstance(key, (str, type(None))):  # from a message, which may contain anything
             raise bad_request("API key must be a string.")
-        with self._lock:
-            rule = self._rules.get(key or "")
-            if rule is None and self._open and key and not key.startswith(_UNKNOWN):
-                rule = self._rules[key] = KeyRule()
-        return self._judge(rule, key, service)
-
-    def _judge(self, rule: Optional[KeyRule], key: Optional[str], service: str) -> KeyRule:
         if not key:
             raise Problem("unauthenticated", "Missing API key.")
-        if rule is None:
+        with self._lock:
+            accepted = self._keys.get(key)
+            if accepted is None and self._open and not key.startswith(_REFUSED_PREFIXES):
+                accepted = self._keys[key] = AcceptedKey(KeyRule())
+        if accepted is None:
             raise Problem("unauthenticated", "Incorrect API key provided.")
-        if rule.expired or (rule.single_use and rule.used):
-            raise Problem("unauthenticated", "The temporary API key is expired or was used.")
-        if rule.usage_type is not None and rule.usage_type != _USAGE[service]:
+        if accepted.spent:
+            raise _spent()
+        rule = accepted.rule
+        if rule.usage_type is not None and rule.usage_type != _USAGE_TYPES.get(service):
             raise Problem("unauthenticated", "The temporary API key is not for this service.")
-        if rule.permissions is not None and service not in set(rule.permissions):
+        if rule.permissions is not None and service not in rule.permissions:
             raise Problem("permission_denied", "The API key has no permission for this.")
-        return rule
+        return accepted
 
-    def use(self, rule: KeyRule) -> None:
-        """Count one new stream for a key.
+    def use(self, key: AcceptedKey) -> None:
+        """Count a new stream of a key.
 
-        Raises `Problem`: 401 when it was the second of a single-use key or came too late, or the
-        rule's own error (a budget, say, shows with the first request: PROTOCOL 3.7).
+        Raises
+            Problem: 401 for the second stream of a single-use key, or one after it has expired;
+                else the error of the key's rule (an exhausted budget, for example, is reported with
+                the first request: PROTOCOL 3.7).
         """
         with self._lock:
-            if rule.expired or (rule.single_use and rule.used):
-                raise Problem("unauthenticated", "The temporary API key is expired or was used.")
-            rule.used = True
-        if rule.error_type is not None:
-            raise Problem(rule.error_type, f"Refused by the sandbox: {rule.error_type}.")
+            if key.spent:
+                raise _spent()
+            key.used = True
+        error_type = key.rule.error_type
+        if error_type is not None:
+            raise Problem(error_type, f"Refused by the sandbox: {error_type}.")
 
 
-def _rule(value: Union[KeyRule, Mapping[str, Any], None]) -> KeyRule:
+def _spent() -> Problem:
+    return Problem("unauthenticated", "The temporary API key is expired or was used.")
+
+
+def _read_rules(api_keys: ApiKeys) -> dict[str, KeyRule]:
+    """Return the rule of each key."""
+    if isinstance(api_keys, str):
+        api_keys = [api_keys]
+    if not isinstance(api_keys, (Iterable, type(None))):
+        raise _checks.wrong_type("api_keys", "a list or a mapping of keys", api_keys)
+    if isinstance(api_keys, Mapping):
+        rules = {key: _read_rule(value) for key, value in api_keys.items()}
+    else:
+        rules = {key: KeyRule() for key in api_keys or ()}
+    for key in rules:
+        _checks.text()("a key in api_keys", key)
+    return rules
+
+
+def _read_rule(value: Union[KeyRule, Mapping[str, Any], None]) -> KeyRule:
     if isinstance(value, KeyRule):
         return value
     options = dict(value or {})
-    options.setdefault(
-        "max_session_duration_sec", options.pop("max_session_duration_seconds", None)
-    )
-    options.setdefault("expires_in_sec", options.pop("expires_in_seconds", None))
-    try:
-        return KeyRule(**options)
-    except TypeError as error:
-        raise ConfigurationError(f"unknown property of a sandbox key: {error}") from error
-
-
-def check_single_place(header: Optional[str], message: Optional[str]) -> None:
-    """Refuse a key that came twice and differs (PROTOCOL 1.3)."""
-    if header is not None and message is not None and header != message:
-        raise bad_request("API key in the message differs from the one of the connection.")
-
-
-class Accounts:
-    """Counts requests per minute, streams and connections, and refuses what is too much.
-
-    Thread-safe. Every successful `begin_*` is undone by calling what it returned, once.
-    """
-
-    def __init__(self, limits: Limits, traffic: TrafficLog) -> None:
-        self._limits = limits
-        self._traffic = traffic
-        # Guards the counters. Leaf.
-        self._lock = threading.Lock()
-        self._active: collections.Counter[str] = collections.Counter()
-        self._recent: dict[str, collections.deque[float]] = collections.defaultdict(
-            collections.deque
-        )
-
-    def begin_connection(self, kind: str) -> tuple[Callable[[], None], Optional[Problem]]:
-        """Count an open WebSocket; the problem, if any, is to be told over it."""
-        problem = None
-        limit = getattr(self._limits, f"{kind}_max_connections", None)
-        with self._lock:
-            self._active[f"{kind}.connections"] += 1
-            if limit is not None and self._active[f"{kind}.connections"] > limit:
-                problem = Problem(
-                    "max_concurrent_connections_reached",
-                    "Too many open connections for your organization.",
-                )
-        self._traffic.count(f"{kind}.connections", 1)
-        return self._ender(f"{kind}.connections"), problem
-
-    def begin_stream(self, kind: str) -> Callable[[], None]:
-        """Count a stream (or a `POST /tts`). Raises `Problem` 429 when it is one too many."""
-        with self._lock:
-            self._check_rate(kind)
-            limit = getattr(self._limits, f"{kind}_max_streams", None)
-            if limit is not None and self._active[f"{kind}.streams"] >= limit:
-                raise _too_much("Concurrent requests", kind)
-            self._active[f"{kind}.streams"] += 1
-        self._traffic.count(f"{kind}.streams", 1)
-        return self._ender(f"{kind}.streams")
-
-    def count_request(self, kind: str) -> None:
-        """Count a request that is no stream. Raises `Problem` 429 when it is one too many."""
-        with self._lock:
-            self._check_rate(kind)
-
-    def _check_rate(self, kind: str) -> None:
-        limit = getattr(self._limits, f"{kind}_requests_per_minute", None)
-        if limit is None:
-            return
-        recent, now = self._recent[kind], time.monotonic()
-        while recent and recent[0] <= now - 60 * self._limits.time_scale:
-            recent.popleft()
-        if len(recent) >= limit:
-            raise _too_much("Requests per minute", kind)
-        recent.append(now)
-
-    def _ender(self, name: str) -> Callable[[], None]:
-        done = threading.Event()
-
-        def end() -> None:
-            with self._lock:
-                if done.is_set():
-                    return
-                done.set()
-                self._active[name] -= 1
-            self._traffic.count(name, -1)
-
-        return end
-
-
-def _too_much(what: str, kind: str) -> Problem:
-    return Problem(
-        "limit_exceeded",
-        f"{what} limit for {_SPOKEN[kind]} has been exceeded for your organization.",
-    )
+    # the service's own names are accepted too
+    for name in ("max_session_duration", "expires_in"):
+        if f"{name}_seconds" in options:
+            options.setdefault(f"{name}_sec", options.pop(f"{name}_seconds"))
+    known = [field.name for field in dataclasses.fields(KeyRule)]
+    _checks.refuse_unknown(options, known, "a key of the sandbox")
+    return KeyRule(**options)

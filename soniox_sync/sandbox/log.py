@@ -1,4 +1,4 @@
-"""What a sandbox received and sent, kept for tests to look at. No key is ever in it."""
+"""Record of what a sandbox received and sent, for tests. It never contains a key."""
 
 from __future__ import annotations
 
@@ -9,34 +9,47 @@ import time
 from collections.abc import Mapping
 from typing import Any, Callable, Optional
 
-__all__ = ["Entry", "TrafficLog"]
+from .._support.reprs import byte_size, counted, shortened, summary
+
+__all__ = ["Entry", "Traffic", "TrafficLog"]
 
 _KEPT = 5_000
+# of a message in a repr: a list of entries is read, or printed by a test that fails
+_SHOWN_CHARS = 120
 # fields whose value is a secret, or may be one
 _SECRET = frozenset({"api_key", "authorization", "x-slng-provider-key", "x-slng-key", "cookie"})
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Entry:
-    """Is one event of a connection; the empty text frame that ends STT audio is `{"end": True}`.
-
-    `kind`: `"stt"`, `"tts"` or `"rest"`. `connection` counts the sandbox's connections from 1.
-    `direction`: `"in"` (from the client), `"out"`, or `"event"`, of which `message["event"]` says
-    what: upgrade, open, close, end, closed, request, response. `message` is the decoded JSON
-    without keys, with audio replaced by its length in bytes; `None` for binary audio. `size` is
-    the payload's length in bytes, `at` the monotonic time in seconds.
-    """
+    """One message or event of a connection."""
 
     kind: str
+    """`"stt"`, `"tts"` or `"rest"`."""
     connection: int
+    """Number of the connection, counted from 1; 0 for a webhook."""
     direction: str
+    """`"in"` (from the client), `"out"` or `"event"`."""
     message: Optional[Mapping[str, Any]]
+    """Decoded JSON without keys, with audio replaced by its length in bytes.
+
+    `None` for binary audio. The empty text frame that ends STT audio is `{"end": True}`. An event
+    has its name in `message["event"]`: upgrade, open, close, close echo, end, closed, request,
+    response or webhook. An upgrade has the zones and ids for a gateway under `headers`.
+    """
     size: int
+    """Bytes of the payload."""
     at: float
+    """Seconds, on the clock of `time.monotonic()`."""
+
+    def __repr__(self) -> str:
+        message = "audio" if self.message is None else shortened(repr(self.message), _SHOWN_CHARS)
+        where = f"{self.kind} {self.connection} {self.direction}:"
+        return summary(self, where, message, byte_size(self.size) if self.size else "")
 
 
 def without_keys(message: Any) -> Any:
-    """Copy a decoded message, leaving out everything that is or may be a key."""
+    """Return a copy of a decoded message without anything that is or may be a key."""
     if isinstance(message, Mapping):
         return {
             name: without_keys(value)
@@ -48,42 +61,76 @@ def without_keys(message: Any) -> Any:
     return message
 
 
-class TrafficLog:
-    """Is the bounded record of a sandbox's traffic, and its counters. Thread-safe.
-
-    The newest 5,000 entries are kept; `dropped` counts the older ones that made room.
-    Counters: `counts["stt.connections"]`, `counts["stt.streams"]` and so on are those active
-    now; `peaks` their highest values; `totals` how many there ever were.
-    """
+class Traffic:
+    """Bounded record of a sandbox's traffic, with counters, written by the server. Thread-safe."""
 
     def __init__(self) -> None:
         # Guards everything below. Leaf.
-        self._changed = threading.Condition()
-        self._entries: collections.deque[Entry] = collections.deque(maxlen=_KEPT)
-        self.dropped = 0
+        self.changed: threading.Condition = threading.Condition()
+        self.entries: collections.deque[Entry] = collections.deque(maxlen=_KEPT)
+        self.dropped: int = 0
         self.counts: collections.Counter[str] = collections.Counter()
         self.peaks: collections.Counter[str] = collections.Counter()
         self.totals: collections.Counter[str] = collections.Counter()
 
     def add(self, kind: str, connection: int, direction: str, message: Any, size: int = 0) -> None:
-        """Record one event of `size` bytes; keys are taken out here, whoever calls."""
-        # what the sandbox itself says holds no key, and it says much
+        """Record one event of `size` bytes, without the keys in what was received."""
+        # what the sandbox sends contains no key, and there is a lot of it
         clean = without_keys(message) if direction == "in" else message
         entry = Entry(kind, connection, direction, clean, size, time.monotonic())
-        with self._changed:
-            if len(self._entries) == _KEPT:
+        with self.changed:
+            if len(self.entries) == _KEPT:
                 self.dropped += 1
-            self._entries.append(entry)
-            self._changed.notify_all()
+            self.entries.append(entry)
+            self.changed.notify_all()
 
     def count(self, name: str, change: int) -> None:
-        """Move one counter up or down."""
-        with self._changed:
+        """Add `change` to one counter."""
+        with self.changed:
             self.counts[name] += change
             self.peaks[name] = max(self.peaks[name], self.counts[name])
             if change > 0:
                 self.totals[name] += change
-            self._changed.notify_all()
+            self.changed.notify_all()
+
+
+class TrafficLog:
+    """What a sandbox received and sent, and counts of what is active. Thread-safe.
+
+    The latest 5,000 entries are kept. None of them contains a key.
+    """
+
+    def __init__(self, traffic: Traffic) -> None:
+        self._traffic = traffic
+
+    def __repr__(self) -> str:
+        # without the lock, under which a `predicate` is called
+        entries, open_ = len(self._traffic.entries), self._traffic.counts["connections"]
+        return summary(self, f"{entries} entries,", counted(open_, "open connection"))
+
+    @property
+    def counts(self) -> collections.Counter[str]:
+        """How many of each are active now, by name.
+
+        Names: `"connections"` (TCP), `"stt.connections"` and `"tts.connections"` (WebSockets),
+        `"stt.streams"` and `"tts.streams"`.
+        """
+        return self._traffic.counts
+
+    @property
+    def peaks(self) -> collections.Counter[str]:
+        """Highest values of `counts` so far, by name."""
+        return self._traffic.peaks
+
+    @property
+    def totals(self) -> collections.Counter[str]:
+        """How many of each there have been so far, by the names of `counts`."""
+        return self._traffic.totals
+
+    @property
+    def dropped(self) -> int:
+        """Number of old entries that were dropped to make room for new ones."""
+        return self._traffic.dropped
 
     def entries(
         self,
@@ -92,9 +139,15 @@ class TrafficLog:
         connection: Optional[int] = None,
         direction: Optional[str] = None,
     ) -> list[Entry]:
-        """Give the entries that match, oldest first."""
-        with self._changed:
-            return self._matching(kind, connection, direction)
+        """Return the entries that match, oldest first; `None` matches all."""
+        with self._traffic.changed:
+            return [
+                entry
+                for entry in self._traffic.entries
+                if (kind is None or entry.kind == kind)
+                and (connection is None or entry.connection == connection)
+                and (direction is None or entry.direction == direction)
+            ]
 
     def messages(
         self,
@@ -103,61 +156,49 @@ class TrafficLog:
         connection: Optional[int] = None,
         direction: Optional[str] = "in",
     ) -> list[Mapping[str, Any]]:
-        """Give the decoded messages that match, by default those received, oldest first."""
+        """Return the decoded messages that match, by default those received, oldest first."""
         found = self.entries(kind=kind, connection=connection, direction=direction)
         return [entry.message for entry in found if entry.message is not None]
 
     def audio_bytes(self, *, connection: Optional[int] = None) -> int:
-        """Add up the audio received in binary frames."""
+        """Return how many bytes of audio were received in binary frames."""
         found = self.entries(connection=connection, direction="in")
         return sum(entry.size for entry in found if entry.message is None)
 
     def wait_for(
         self, predicate: Callable[[Entry], bool], *, timeout_sec: float = 10.0
     ) -> Optional[Entry]:
-        """Wait for an entry, old or new, that fulfils `predicate`; `None` when none came.
+        """Wait for an entry, old or new, for which `predicate` is true, and return it.
 
-        At most `timeout_sec` seconds.
+        Returns `None` if there is none after `timeout_sec` seconds. `predicate` is called with the
+        lock of the log held: it must not use the log.
         """
-        found: list[Entry] = []
 
-        def look() -> bool:
-            found[:] = [entry for entry in self._entries if predicate(entry)][:1]
-            return bool(found)
+        def first() -> Optional[Entry]:
+            return next((entry for entry in self._traffic.entries if predicate(entry)), None)
 
-        with self._changed:
-            self._changed.wait_for(look, timeout_sec)
-        return found[0] if found else None
+        with self._traffic.changed:
+            return self._traffic.changed.wait_for(first, timeout_sec)
 
     def wait_until_idle(self, *, timeout_sec: float = 10.0) -> bool:
-        """Wait until no connection is open; False when some still are after `timeout_sec`."""
-        with self._changed:
-            return self._changed.wait_for(
-                lambda: (
-                    not any(
-                        value for name, value in self.counts.items() if name.endswith("connections")
-                    )
-                ),
-                timeout_sec,
-            )
+        """Wait until no connection is open; return False if some are after `timeout_sec` seconds.
+
+        All kinds of connections count, including those kept alive for further requests.
+        """
+
+        def idle() -> bool:
+            counts = self._traffic.counts.items()
+            return not any(count for name, count in counts if name.endswith("connections"))
+
+        with self._traffic.changed:
+            return self._traffic.changed.wait_for(idle, timeout_sec)
 
     def clear(self) -> None:
-        """Forget the entries; the counters go on."""
-        with self._changed:
-            self._entries.clear()
-            self.dropped = 0
+        """Remove all entries; the counters are kept."""
+        with self._traffic.changed:
+            self._traffic.entries.clear()
+            self._traffic.dropped = 0
 
     def __len__(self) -> int:
-        with self._changed:
-            return len(self._entries)
-
-    def _matching(
-        self, kind: Optional[str], connection: Optional[int], direction: Optional[str]
-    ) -> list[Entry]:
-        return [
-            entry
-            for entry in self._entries
-            if (kind is None or entry.kind == kind)
-            and (connection is None or entry.connection == connection)
-            and (direction is None or entry.direction == direction)
-        ]
+        with self._traffic.changed:
+            return len(self._traffic.entries)

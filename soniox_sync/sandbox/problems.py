@@ -1,4 +1,4 @@
-"""Errors as the service reports them, and their two JSON shapes (PROTOCOL 2.6, 3.7, 5.1)."""
+"""Errors as the service reports them, and their two forms in JSON (PROTOCOL 2.6, 3.7, 5.1)."""
 
 from __future__ import annotations
 
@@ -36,12 +36,15 @@ ERROR_CODES: Mapping[str, int] = {
 
 
 def new_request_id() -> str:
-    """Make the id that one request or connection carries in all its errors."""
+    """Return an id for the errors of one request or connection."""
     return str(uuid.uuid4())
 
 
 class Problem(Exception):
-    """Is one refusal of the service; raised by validation, turned into a frame or a body."""
+    """Error of the service: raised where it is found, sent as a frame or a body.
+
+    `code` defaults to the documented number of `error_type`, 500 if it is unknown.
+    """
 
     def __init__(
         self,
@@ -54,11 +57,11 @@ class Problem(Exception):
         super().__init__(message)
         self.error_type = error_type
         self.message = message
-        self.code = ERROR_CODES.get(error_type, 500) if code is None else code
-        self.validation_errors = tuple(validation_errors)
+        self.code: int = ERROR_CODES.get(error_type, 500) if code is None else code
+        self.validation_errors: tuple[Mapping[str, str], ...] = tuple(validation_errors)
 
     def frame(self, request_id: str) -> dict[str, Any]:
-        """Give the five error fields of a WebSocket frame or a `POST /tts` body."""
+        """Return the five error fields of a WebSocket frame or a `POST /tts` body."""
         return {
             "error_code": self.code,
             "error_type": self.error_type,
@@ -68,7 +71,7 @@ class Problem(Exception):
         }
 
     def body(self, request_id: str) -> dict[str, Any]:
-        """Give the error body of the api host, which has other names (PROTOCOL 5.1)."""
+        """Return the error body of the `/v1` endpoints, which names its fields differently."""
         return {
             "status_code": self.code,
             "error_type": self.error_type,
@@ -83,5 +86,5 @@ class Problem(Exception):
 
 
 def bad_request(message: str) -> Problem:
-    """Make the commonest problem: 400 `invalid_request`."""
+    """Return a 400 `invalid_request`."""
     return Problem("invalid_request", message)

@@ -1,34 +1,57 @@
-"""The sandbox as a user holds it."""
+"""`Sandbox`: the user's object."""
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import TYPE_CHECKING, Any, Literal, Optional, Union
 
+from .._support import checks as _checks
+from .._support.reprs import summary
+from ..errors import ConfigurationError, StateError
+from .access import Access
+from .endpoints import add_endpoints
+from .engines.scripted import Script, ScriptedRecognizer
 from .faults import Faults
 from .keys import ApiKeys
-from .limits import Limits
+from .limits import Limits, read_limits
 from .log import TrafficLog
-from .rest import build_routes
-from .scripted import Script, ScriptedRecognizer
-from .server import Server
+from .replay.stage import ReplayRoutes
+from .rest.api import RestApi
+from .server.routes import Routes
+from .server.server import Server
 from .world import World
 
 if TYPE_CHECKING:
-    from soniox_sync.client import SonioxClient
-    from soniox_sync.slng import SlngClient
+    from typing_extensions import Unpack
 
+    from ..client import SonioxClient
+    from ..slng import SlngClient
+    from .caller.caller import Caller
+    from .caller.lines import StepInput
     from .engines.base import Engines, HeardWord, Recognizer
+    from .keywords import ClientKeywords, ScriptKeywords, SlngClientKeywords
+    from .replay.differences import Replay
+    from .replay.trace import TraceInput
 
 __all__ = ["Sandbox", "Urls"]
 
 
+class _RealTime(float):
+    """Default of `replay_speed`: behaves like the float, and is not what a caller passes."""
+
+    __slots__ = ()
+
+
+_REAL_TIME = _RealTime(1.0)
+
+
 @dataclass(frozen=True)
 class Urls:
-    """Holds the addresses of one sandbox, as a client's options want them."""
+    """Addresses of one sandbox, for the options of a client."""
 
     api: str
     """Base of the REST API, with `/v1`: for `api_url`."""
@@ -43,18 +66,39 @@ class Urls:
 
 
 class Sandbox:
-    """Serves the whole Soniox service on loopback, offline, with its limits and its faults.
+    """The whole Soniox service on loopback, offline, with its limits, and with faults on demand.
 
-    `port=0` picks a free port. `engines`: `"auto"` speaks and hears when the extra `sandbox` is
-    installed, else plays tones and hears a script; `"speech"` insists (`ConfigurationError` when
-    missing); `"tones"` never loads anything; or an `Engines` object. `limits`: `Limits`, or a
-    mapping of overrides. `api_keys`: `None` accepts every non-empty key that does not begin with
-    `invalid`; a list accepts those; a mapping says what each may do (`KeyRule` or a mapping of its
-    fields).
+    `port=0` picks a free port. `engines`: `"auto"` speaks and recognises speech if the extra
+    `sandbox` is installed, and otherwise plays tones and recognises a script; `"speech"` requires
+    the extra; `"tones"` never uses it; or an `Engines` object. mp3, flac and opus also need the
+    extra, and aac an installed ffmpeg. `limits`: a `Limits`, or a mapping of the fields that
+    differ. `api_keys`: `None` accepts every key that is not empty and does not start with
+    `invalid`; a list accepts its keys; a mapping defines what each key may do, as a `KeyRule`, a
+    mapping of its fields, or `None` for everything. `allow_origins`: a browser may use the sandbox
+    only from a page of this machine (`http://localhost:3000`) and under a name of it; the origins
+    in this list may too (`"https://app.example.org"`, `"null"` for local files, `"*"` for all).
+    Other programs send no origin. `speech_cache`: a folder of its own in which this and other
+    processes remember what they speak, so that each recognises the speech of the others; it is made
+    if necessary, readable for this user alone, and keeps an hour of speech, for a month at most.
+    `None`: what this process speaks is remembered in memory only, so that tests do not depend on
+    what ran before.
 
-    A context manager; `start()` and `close()` do the same by hand. `faults` schedules what goes
-    wrong, `log` keeps what was received and sent. All methods are thread-safe. Raises
-    `ConfigurationError` for a host that is not loopback, `OSError` when the port is taken.
+    `replay`: a trace, recorded by a client with `trace=`, of which this sandbox plays the service's
+    side: a path, a file object, or an iterable of lines or mappings. `replay_speed`: of the time
+    of the trace, `2.0` is twice as fast; `None` does not wait at all. It is played once: a second
+    run of the program needs another sandbox. A message of the service is
+    played once the client messages before it have come, counted in bytes of audio and characters
+    of text; what a client does differently is recorded in `replay.differences`, and the client
+    gets an error that names it. Engines, limits and keys have no part in a replay; faults do.
+
+    A context manager; or call `start()` and `close()`. Thread-safe.
+
+    Raises
+        ConfigurationError: a host that is not loopback, an option that does not exist or is out
+            of its range, a trace that is malformed or of a newer version, or `replay_speed` without
+            `replay`.
+        InputTypeError: an option of the wrong type.
+        OSError: the trace cannot be read.
     """
 
     def __init__(
@@ -62,51 +106,95 @@ class Sandbox:
         *,
         host: str = "127.0.0.1",
         port: int = 0,
-        engines: Union[str, Engines] = "auto",
+        engines: Union[Literal["auto", "speech", "tones"], Engines] = "auto",
         limits: Optional[Union[Limits, Mapping[str, Any]]] = None,
         api_keys: ApiKeys = None,
+        allow_origins: Sequence[str] = (),
+        speech_cache: Optional[Union[str, os.PathLike[str]]] = None,
+        replay: Optional[TraceInput] = None,
+        replay_speed: Optional[float] = _REAL_TIME,
     ) -> None:
-        self._world = World(Limits.of(limits), api_keys, engines)
-        self._must_load = engines == "speech"
-        self._server = Server(self._world, build_routes(), host, port)
+        _checks.integer(0, 65535)("port", port)
+        _check_speed(replay_speed, replay)
+        self._world = World(
+            read_limits(limits),
+            api_keys,
+            engines,
+            Access(allow_origins),
+            _read_folder(speech_cache),
+        )
+        self._must_load = engines == "speech" and replay is None
+        self._faults = Faults(self._world.faults)
+        self._log = TrafficLog(self._world.traffic)
+        self._played: Optional[ReplayRoutes] = None
+        self._rest: Optional[RestApi] = None
+        if replay is None:
+            routes = Routes()
+            self._rest = RestApi(self._world, routes)
+            add_endpoints(routes, self._world, self._rest)
+        else:
+            routes = self._played = ReplayRoutes(replay, replay_speed)
+        self._server = Server(self._world, routes, host, port)
         self._host = host
-        # Guards _port: one start only.
-        self._lock = threading.Lock()
+        # Guards the fields below: one start only, and none after the end. Reentrant: a signal
+        # handler may close what is being started.
+        self._lock = threading.RLock()
         self._port: Optional[int] = None
+        self._closed = False  # set once
 
     @property
     def faults(self) -> Faults:
-        """Give the plan of faults."""
-        return self._world.faults
+        """Faults: for scheduling what goes wrong."""
+        return self._faults
 
     @property
     def log(self) -> TrafficLog:
-        """Give the record of the traffic."""
-        return self._world.traffic
+        """Record of what was received and sent."""
+        return self._log
 
     @property
     def limits(self) -> Limits:
-        """Give the limits in force."""
+        """Limits in force."""
         return self._world.limits
 
     @property
+    def replay(self) -> Replay:
+        """What the replay has found.
+
+        Raises
+            StateError: this sandbox replays no trace.
+        """
+        if self._played is None:
+            raise StateError("this sandbox replays no trace: pass one as replay=")
+        return self._played.replay
+
+    @property
     def engines(self) -> Engines:
-        """Give the voice and the ear, loading them if need be."""
+        """Engines in use; loads them if necessary.
+
+        Raises
+            ConfigurationError: `engines="speech"`, and they cannot be loaded.
+        """
         return self._world.engines
 
     @property
     def api_key(self) -> str:
-        """Give a key that this sandbox accepts."""
+        """Key that this sandbox accepts: the first of `api_keys`."""
         return self._world.keys.any_key
 
     @property
     def port(self) -> int:
-        """Give the port; starts the sandbox if it was not started."""
-        return self.start()._port or 0
+        """Port; starts the sandbox if necessary, with the errors of `start()`.
+
+        It stays known after `close()`.
+        """
+        if self._port is None:
+            self.start()
+        return self._port or 0
 
     @property
     def urls(self) -> Urls:
-        """Give the addresses; starts the sandbox if it was not started."""
+        """Addresses; starts the sandbox if necessary, with the errors of `start()`."""
         host = f"[{self._host}]" if ":" in self._host else self._host
         base = f"{host}:{self.port}"
         return Urls(
@@ -118,8 +206,16 @@ class Sandbox:
         )
 
     def start(self) -> Sandbox:
-        """Listen; does nothing when it already does."""
+        """Start listening, unless it already is, and return this sandbox.
+
+        Raises
+            StateError: it was closed.
+            OSError: the port is taken.
+            ConfigurationError: `engines="speech"`, and they cannot be loaded.
+        """
         with self._lock:
+            if self._closed:
+                raise StateError("the sandbox is closed: make a new one")
             if self._port is None:
                 if self._must_load:
                     _ = self._world.engines
@@ -127,15 +223,26 @@ class Sandbox:
         return self
 
     def close(self) -> None:
-        """Cut every connection, end every thread, free the port; idempotent, bounded."""
+        """Abort every connection, end every thread and free the port. Final and idempotent."""
+        with self._lock:
+            self._closed = True
         self._server.close()
-        self._world.jobs.close()
+        if self._rest is not None:
+            self._rest.close()
         self._world.clock.close()
 
-    def client(self, **options: Any) -> SonioxClient:
-        """Make a `SonioxClient` that talks to this sandbox; `options` win over its settings."""
-        from soniox_sync.client import SonioxClient
+    def client(self, **options: Unpack[ClientKeywords]) -> SonioxClient:
+        """Return a `SonioxClient` for this sandbox, which is started if necessary.
 
+        `options` are those of `SonioxClient`; they override what the sandbox sets.
+
+        Raises
+            ConfigurationError: an option is wrong; or `trace` or `SONIOX_SYNC_TRACE` is the file
+                that this sandbox replays.
+        """
+        from ..client import SonioxClient
+
+        self._keep_replayed(options.get("trace"))
         urls = self.urls
         settings: dict[str, Any] = {
             "api_key": self.api_key,
@@ -146,33 +253,83 @@ class Sandbox:
         }
         return SonioxClient(**{**settings, **options})
 
-    def slng_client(self, **options: Any) -> SlngClient:
-        """Make a `SlngClient` that talks to this sandbox's gateway routes; `options` win."""
-        from soniox_sync.slng import SlngClient
+    def slng_client(self, **options: Unpack[SlngClientKeywords]) -> SlngClient:
+        """Return a `SlngClient` for this sandbox as a gateway, which is started if necessary.
 
-        settings = {"api_key": self.api_key, "base_url": self.urls.slng}
+        `options` are those of `SlngClient`; they override what the sandbox sets.
+
+        Raises
+            ConfigurationError: as for `client()`.
+        """
+        from ..slng import SlngClient
+
+        self._keep_replayed(options.get("trace"))
+        settings: dict[str, Any] = {"api_key": self.api_key, "base_url": self.urls.slng}
         return SlngClient(**{**settings, **options})
+
+    def _keep_replayed(self, trace: object) -> None:
+        """Refuse a client that would append to the trace that is replayed."""
+        from ..service import ENV_TRACE
+
+        name = ENV_TRACE if trace is None else "trace"
+        used = os.environ.get(ENV_TRACE) if trace is None else trace
+        if self._played is not None and self._played.is_in(used):
+            raise ConfigurationError(
+                f"{name}: {self._played.replay.name} is the trace that this sandbox replays, and "
+                f"the client would append to it; record into another file, or "
+                + ("unset the variable" if trace is None else 'pass trace=""')
+            )
 
     def script(
         self,
         words: Optional[Union[Script, str, Iterable[Union[str, HeardWord]]]] = None,
-        **options: Any,
+        **options: Unpack[ScriptKeywords],
     ) -> Script:
-        """Let sessions that start from now on hear this, whatever the audio.
+        """Have sessions from now on recognise a script, whatever their audio; return the script.
 
         `words`: a `Script`, a text, or a list of `str` and `HeardWord`; `options` are those of
-        `Script`. Gives the script that is in force.
+        `Script`.
         """
         script = words if isinstance(words, Script) else Script(words, **options)
         self._world.set_recognizer(ScriptedRecognizer(script))
         return script
 
     def hear_with(self, recognizer: Optional[Recognizer]) -> None:
-        """Let sessions that start from now on be heard by this; `None` = the engines again.
+        """Have sessions from now on use this recogniser; `None`: the recogniser of the engines.
 
-        `NumberedRecognizer` hears audio made by `numbered_audio`: see `sandbox.numbered`.
+        `NumberedRecognizer` recognises audio made by `numbered_audio`.
         """
         self._world.set_recognizer(recognizer)
+
+    def caller(
+        self,
+        lines: Iterable[StepInput],
+        *,
+        voice: str = "Emma",
+        language: str = "en",
+        audio_format: str = "pcm_s16le",
+        sample_rate: int = 16000,
+        speed: float = 1.0,
+    ) -> Caller:
+        """Return a scripted caller: source and sink of a conversation, without any device.
+
+        `lines`: what it says, as `str` or `Line`, `Key("5")`, `Quiet(sec)` and `HangUp()`. Each
+        begins when the agent has answered the one before and has been quiet for 0.6 s, or has said
+        nothing for 5 s of real time; behind the last one the caller hangs up.
+
+        `voice`, `language`: of the caller. `audio_format`: `pcm_s16le`, or `mulaw` or `alaw` as on
+        a telephone (with 8000 Hz), both ways; so is `sample_rate`, in Hz. `speed`: how much
+        faster than real time its time passes; the agent is as slow as ever, so that its pauses seem
+        longer to the caller.
+
+        Raises
+            ConfigurationError: a line, the voice, language or rate is wrong; or speech cannot be
+                synthesised here: the message names the extra.
+            InputTypeError: a value of the wrong type.
+        """
+        from .caller.setup import make_caller
+
+        return make_caller(self.engines, lines, voice, language, audio_format, sample_rate, speed)
 
     def __enter__(self) -> Sandbox:
         return self.start()
@@ -186,5 +343,26 @@ class Sandbox:
         self.close()
 
     def __repr__(self) -> str:
-        where = "closed" if self._port is None else f"on {self._host}:{self._port}"
-        return f"<Sandbox {where}>"
+        where = "not started" if self._port is None else f"{self._host}:{self._port}"
+        plays = "" if self._played is None else f"replays {self._played.replay.name}"
+        return summary(self, where, plays, "closed" if self._closed else "")
+
+
+def _read_folder(value: Any) -> Optional[str]:
+    """Return the path of `speech_cache`, absolute: the program may change its folder."""
+    if value is None:
+        return None
+    if not isinstance(value, (str, os.PathLike)):
+        raise _checks.wrong_type("speech_cache", "a path, or None", value)
+    _checks.path("speech_cache", value)
+    return os.path.abspath(os.fsdecode(value))
+
+
+def _check_speed(value: Any, replay: object) -> None:
+    if value is not None:
+        _checks.number()("replay_speed", value)
+        if value <= 0:
+            expected = "a number above 0, or None for no waiting"
+            raise _checks.wrong_value("replay_speed", expected, value)
+    if replay is None and not isinstance(value, _RealTime):
+        raise ConfigurationError("replay_speed needs replay=: pass a trace, or leave it out")

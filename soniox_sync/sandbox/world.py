@@ -1,115 +1,129 @@
-"""What all connections of one sandbox share."""
+"""State shared by all connections of one sandbox."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING, Callable, Optional, Union
+from typing import TYPE_CHECKING, Optional, Union
 
+from .._support import checks as _checks
 from ..errors import ConfigurationError
+from . import engines
+from .access import Access
 from .clock import Clock
-from .faults import Faults
-from .keys import Accounts, ApiKeys, KeyRing
+from .engines.base import Engines
+from .engines.scripted import Script, ScriptedRecognizer
+from .engines.tones import ToneSynthesizer
+from .keys import ApiKeys, KeyRing
 from .limits import Limits
-from .log import TrafficLog
-from .rest_ledger import Ledger
-from .rest_runner import JobRunner
-from .rest_store import Store
-from .scripted import Script, ScriptedRecognizer
+from .log import Traffic
+from .quota import Quota
+from .schedule import FaultSchedule
+from .usage import UsageLog
 
 if TYPE_CHECKING:
-    from .engines.base import Engines, Recognizer
+    from .engines.base import Recognizer
 
 __all__ = ["World"]
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 
 class World:
-    """Holds the limits, clock, keys, faults, log and engines of one sandbox. Thread-safe."""
+    """Limits, access, clock, keys, faults, log and engines of one sandbox. Thread-safe.
 
-    def __init__(self, limits: Limits, api_keys: ApiKeys, engines: Union[str, Engines]) -> None:
+    The services, the server and the REST side depend on it; it depends on none of them.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        api_keys: ApiKeys,
+        engines: Union[str, Engines],
+        access: Access,
+        speech_cache: Optional[str] = None,
+    ) -> None:
         self.limits = limits
-        self.traffic = TrafficLog()
-        self.clock = Clock(limits.time_scale)
-        self.keys = KeyRing(api_keys)
-        self.accounts = Accounts(limits, self.traffic)
-        self.faults = Faults()
-        # what the REST side keeps
-        self.store = Store()
-        self.ledger = Ledger()
-        self.jobs = JobRunner(self)
-        # ids of cloned voices that are ready to speak
+        self.access = access
+        self.traffic: Traffic = Traffic()
+        self.clock: Clock = Clock(limits.time_scale)
+        self.keys: KeyRing = KeyRing(api_keys)
+        self.quota: Quota = Quota(limits, self.traffic)
+        self.faults: FaultSchedule = FaultSchedule()
+        self.usage: UsageLog = UsageLog()
+        # ids of cloned voices that are ready to speak; the REST side adds and removes them
         self.cloned_voices: set[str] = set()
         self._wanted = check_engines(engines)
-        # Guards _engines and _ear. Held while engines load, so that they load once.
+        self._speech_cache = speech_cache
+        # Guards _engines and _recognizer. Held while engines load, so that they load once.
         self._lock = threading.Lock()
         self._engines: Optional[Engines] = None
-        self._ear: Optional[Recognizer] = None
+        self._recognizer: Optional[Recognizer] = None
 
     @property
     def engines(self) -> Engines:
-        """Give the engines, loading them at the first call.
+        """Engines, loaded on first use.
 
-        Raises `ConfigurationError` when speech engines were demanded and are not installed.
+        Raises
+            ConfigurationError: `engines="speech"`, and they cannot be loaded.
         """
         with self._lock:
             if self._engines is None:
-                self._engines = load_engines(self._wanted)
+                self._engines = load_engines(self._wanted, self._speech_cache)
             return self._engines
 
     @property
     def recognizer(self) -> Recognizer:
-        """Give the ear that was put in, else the engines' recogniser."""
+        """Recogniser of new STT sessions: the one that was set, else that of the engines."""
         with self._lock:
-            ear = self._ear
-        return ear if ear is not None else self.engines.recognizer
+            chosen = self._recognizer
+        return chosen if chosen is not None else self.engines.recognizer
 
-    def set_recognizer(self, ear: Optional[Recognizer]) -> None:
-        """Let STT sessions that start from now on hear with this; `None` = the engines."""
+    def set_recognizer(self, recognizer: Optional[Recognizer]) -> None:
+        """Use a recogniser for STT sessions that start from now on; `None`: the engines'."""
         with self._lock:
-            self._ear = ear
+            self._recognizer = recognizer
 
 
 def check_engines(wanted: Union[str, Engines]) -> Union[str, Engines]:
-    """Give what was wanted. Raises `ConfigurationError` for what no sandbox has."""
-    known = wanted in ("auto", "speech", "tones") if isinstance(wanted, str) else True
-    if not known or not (isinstance(wanted, str) or hasattr(wanted, "synthesizer")):
-        raise ConfigurationError(
-            f"engines: expected 'auto', 'speech', 'tones' or an Engines, not {wanted!r}"
-        )
+    """Return `wanted` if it is valid.
+
+    Raises
+        ConfigurationError: an unknown name.
+        InputTypeError: neither a name nor engines.
+    """
+    if isinstance(wanted, str):
+        _checks.one_of(("auto", "speech", "tones"))("engines", wanted)
+    elif not isinstance(wanted, Engines):
+        raise _checks.wrong_type("engines", "a str or Engines", wanted)
     return wanted
 
 
-def load_engines(wanted: Union[str, Engines]) -> Engines:
-    """Find the engines named `"auto"`, `"speech"` or `"tones"`, or take those given."""
+def load_engines(wanted: Union[str, Engines], speech_cache: Optional[str] = None) -> Engines:
+    """Return the engines named `"auto"`, `"speech"` or `"tones"`, or those given.
+
+    `speech_cache`: the folder in which those for speech remember what was spoken.
+
+    Raises
+        ConfigurationError: `"speech"` cannot be loaded.
+    """
     if not isinstance(wanted, str):
         return wanted
-    if wanted == "tones":
-        return _tones()
-    load = _speech_loader()
-    try:
-        if load is None:
-            raise ImportError("speech engines")
-        return load("speech")
-    except (ImportError, RuntimeError, OSError) as error:
-        if wanted == "auto":
-            log.info("no speech engines (%s): the sandbox plays tones and hears a script", error)
-            return _tones()
-        raise ConfigurationError(
-            f"the sandbox's speech engines are not installed ({error}): "
-            'python -m pip install "soniox-sync[sandbox]"'
-        ) from error
-
-
-def _speech_loader() -> Optional[Callable[[str], Engines]]:
-    from . import engines
-
-    return getattr(engines, "load", None)
-
-
-def _tones() -> Engines:
-    from .engines.base import Engines
-    from .tones import ToneSynthesizer
-
+    if wanted != "tones":
+        try:
+            return _load_speech(speech_cache, insist=wanted == "speech")
+        except (ImportError, RuntimeError, OSError) as error:
+            if wanted == "speech":
+                raise ConfigurationError(f"engines='speech' cannot be loaded: {error}") from error
+            log.info("no speech engines (%s): the sandbox uses tones and a script", error)
     return Engines(ToneSynthesizer(), ScriptedRecognizer(Script()), "tones")
+
+
+def _load_speech(speech_cache: Optional[str], *, insist: bool) -> Engines:
+    """Return the installed engines; with `insist` the synthesizer must be one of them."""
+    loaded = engines.load("speech", speech_cache=speech_cache)
+    if insist and engines.SYNTHESIZER in loaded.missing:
+        raise engines.EngineError(engines.explain_missing(engines.SYNTHESIZER))
+    for package in loaded.missing:
+        log.info("%s", engines.explain_missing(package))
+    return loaded

@@ -5,8 +5,9 @@ Names are loaded on first use; no audio library is imported before a microphone 
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from .._support.lazy import lazy_names
 
 if TYPE_CHECKING:
     from .base import AudioSource, AudioSourceHandlers, SourceAudio
@@ -37,25 +38,17 @@ __all__ = [
     "as_source",
 ]
 
-_MODULE_OF = {
-    "AudioSource": "base",
-    "AudioSourceHandlers": "base",
-    "DevicePermissionResolver": "permissions",
-    "FileSource": "file",
-    "IterableSource": "iterable",
-    "MicrophoneSource": "microphone",
-    "PermissionResolver": "permissions",
-    "PermissionResult": "permissions",
-    "PermissionStatus": "permissions",
-    "PipeSource": "pipe",
-    "SourceAudio": "base",
-    "as_source": "choose",
-}
-
-
-def __getattr__(name: str) -> Any:
-    module = _MODULE_OF.get(name)
-    if module is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f".{module}", __name__), name)
-    return value
+lazy_names(
+    globals(),
+    {
+        "base": "AudioSource AudioSourceHandlers SourceAudio",
+        "choose": "as_source",
+        "file": "FileSource",
+        "iterable": "IterableSource",
+        "microphone": "MicrophoneSource",
+        "permissions": """
+            DevicePermissionResolver PermissionResolver PermissionResult PermissionStatus
+        """,
+        "pipe": "PipeSource",
+    },
+)

@@ -1,4 +1,4 @@
-"""What an audio source is: the protocol, its handlers, the shape of what it delivers.
+"""Protocol of audio sources, its handlers, and the format of what a source delivers.
 
 Anything with `start(handlers)` and `stop()` is a source; the rest is optional, see `AudioSource`.
 Source: PROTOCOL 9 (AudioSource, AudioSourceHandlers).
@@ -7,23 +7,25 @@ Source: PROTOCOL 9 (AudioSource, AudioSourceHandlers).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Callable, Optional, Protocol
 
+from .._support.checks import text
+from .._support.reprs import audio_shape, summary
 from ..audio import AUTO_FORMAT, RawAudio, is_raw, stt_format_name
-from ..errors import ConfigurationError, InputTypeError
-
-__all__ = ["UNKNOWN_AUDIO", "AudioSource", "AudioSourceHandlers", "SourceAudio", "told_audio"]
+from ..audio.formats import check_shape_given
 
 
 @dataclass(frozen=True)
 class SourceAudio:
-    """Says what a source delivers: `audio_format` as transcription spells it.
+    """Format of what a source delivers: `audio_format` as transcription spells it.
 
-    Rate (Hz) and channels are known for headerless audio and `None` for containers, whose format
-    is their own name or `"auto"`.
+    Sample rate (Hz) and channels are known for headerless audio, and `None` for containers, whose
+    format is their own name or `"auto"`.
 
     Raises
-        ConfigurationError: a headerless format without rate or channels, or with refused ones.
+        ConfigurationError: a headerless format without rate or channels, or with illegal ones.
+        InputTypeError: a value of the wrong type.
     """
 
     audio_format: str
@@ -31,60 +33,56 @@ class SourceAudio:
     num_channels: Optional[int] = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.audio_format, str):
-            raise InputTypeError(
-                f"audio_format must be a str, not {type(self.audio_format).__name__}"
-            )
-        if is_raw(self.audio_format):
-            self._check_raw()
+        text(empty=True)("audio_format", self.audio_format)
+        check_shape_given(self.audio_format, self.sample_rate, self.num_channels)
+        _ = self.raw  # checks rate and channels
 
-    def _check_raw(self) -> None:
-        for name in ("sample_rate", "num_channels"):
-            if getattr(self, name) is None:
-                raise ConfigurationError(
-                    f"audio_format {self.audio_format!r} is headerless: {name} is needed"
-                )
-        assert self.raw is not None  # made for its checks of rate and channels
-
-    @property
+    @cached_property  # asked for each chunk
     def raw(self) -> Optional[RawAudio]:
-        """Give the shape of headerless audio, for times and pacing; `None` for containers."""
+        """Sample format of headerless audio, for times and pacing; `None` for containers."""
         if self.sample_rate is None or self.num_channels is None or not is_raw(self.audio_format):
             return None
         return RawAudio(self.audio_format, self.sample_rate, self.num_channels)
 
 
-# bytes whose container is for the service to find
+def describe_audio(audio: Optional[SourceAudio]) -> str:
+    """Return a format for the repr of a source; nothing while it is not known."""
+    if audio is None:
+        return ""
+    return audio_shape(audio.audio_format, audio.sample_rate, audio.num_channels)
+
+
+# bytes whose container the service detects
 UNKNOWN_AUDIO = SourceAudio(AUTO_FORMAT)
 
 
-def told_audio(
+def declared_audio(
     audio_format: Optional[str], sample_rate: Optional[int], num_channels: Optional[int]
 ) -> Optional[SourceAudio]:
-    """Give what the user said about the audio; `None` when it was nothing, or `"auto"`.
+    """Return the format that the user declared; `None` for none, or `"auto"`.
 
     Raises
         ConfigurationError: a headerless format without rate or channels.
-        InputTypeError: of the wrong types.
+        InputTypeError: a value of the wrong type.
     """
     if audio_format is None or audio_format == AUTO_FORMAT:
         return None
-    if not isinstance(audio_format, str):
-        raise InputTypeError(f"audio_format must be a str, not {type(audio_format).__name__}")
+    text(empty=True)("audio_format", audio_format)
     if not is_raw(audio_format):
         return SourceAudio(str(audio_format))
     return SourceAudio(stt_format_name(audio_format), sample_rate, num_channels)
 
 
-@dataclass
+@dataclass(repr=False)
 class AudioSourceHandlers:
-    """Is what a source calls: one handler at a time, in order, from its own thread.
+    """Handlers that a source calls one at a time, in order, on its own thread.
 
     `on_data(bytes)`: the next audio, never empty. `on_error(exception)`: the source failed and has
-    ended; called once. `on_end()`: a finite source gave its last data; called once, never after
-    `on_error` or a `stop()`. `on_muted()`, `on_unmuted()`: the device began or ceased to deliver
-    digital silence. `on_restart()`: what follows begins a new container, see
-    `AudioSource.restart`; not called for headerless audio. All but the first two are optional.
+    ended; called once. `on_end()`: a finite source has delivered its last data; called once, never
+    after `on_error` or a `stop()`. `on_muted()`, `on_unmuted()`: the device started or stopped
+    delivering digital silence. `on_restart()`, or `on_restart(at_ms)`: what follows is a new
+    container, which starts `at_ms` milliseconds into the audio if the source knows; see
+    `AudioSource.restart`, not called for headerless audio. All but the first two are optional.
     """
 
     on_data: Callable[[bytes], object]
@@ -92,25 +90,33 @@ class AudioSourceHandlers:
     on_muted: Optional[Callable[[], object]] = None
     on_unmuted: Optional[Callable[[], object]] = None
     on_end: Optional[Callable[[], object]] = None
-    on_restart: Optional[Callable[[], object]] = None
+    on_restart: Optional[Callable[..., object]] = None
+
+    def __repr__(self) -> str:
+        return summary(self, *[name for name, handler in vars(self).items() if handler is not None])
 
 
 class AudioSource(Protocol):
-    """Delivers audio to handlers, from a thread of its own.
+    """Source of audio, which it delivers to handlers from a thread of its own.
 
     Besides the two methods below, a source may have any of these:
 
-    - `pause()`, `resume()`: cease and go on delivering; a piece on its way may still arrive.
-    - `restart()`: begin a new container, so that what follows can be read on its own. Sources of
-      headerless audio need none.
-    - `is_live` (bool, `True` when absent): a live source captures at its own time and its
-      `on_data` must not block; any other may be held back by an `on_data` that blocks.
-    - `audio` (`SourceAudio` or `None`): what is delivered, known once `start()` returned or, for
-      a stream whose header is yet to come, before its first `on_data`.
+    - `pause()`, `resume()`: stop and continue delivering; one more chunk may still arrive.
+    - `restart()`: start a new container, so that what follows can be decoded on its own. Called
+      after a lost session, for containers that cannot be sent again from the middle (all but WebM,
+      Matroska, Ogg, FLAC, mp3 and AAC). Nothing is sent until `on_restart` is called or a chunk
+      begins with a header; what is lost until then is counted, by the clock if `on_restart` does
+      not say where the new container starts.
+    - `is_live` (bool, `True` when absent): a live source captures in real time and its `on_data`
+      must not block; any other may be held back by an `on_data` that blocks.
+    - `echo_free` (bool, `True` when absent): whether its audio is free of what is played meanwhile.
+      A conversation does not listen to a source that hears the agent while the agent speaks.
+    - `audio` (`SourceAudio` or `None`): the format of what is delivered, known when `start()`
+      returns or, for a stream that starts with a header, before its first `on_data`.
     """
 
     def start(self, handlers: AudioSourceHandlers) -> None:
-        """Begin; return once capture began.
+        """Start capturing or reading, and return once that has started.
 
         Raises
             AudioSourceError: capture is not possible; its class says why.
@@ -119,8 +125,8 @@ class AudioSource(Protocol):
         """
 
     def stop(self) -> None:
-        """End; no handler is called once this returned.
+        """Stop; no handler is called after this has returned.
 
-        Idempotent; legal from any thread, also from inside a handler. A handler that blocks must
-        be made to return by whoever stops the source.
+        Idempotent; callable from any thread, also inside a handler. The caller must make sure that
+        a handler that blocks returns.
         """

@@ -1,4 +1,4 @@
-"""One opening of an input device: the queue between PortAudio's thread and ours, and its end."""
+"""One capture from an input device: the queue between PortAudio's thread and ours."""
 
 from __future__ import annotations
 
@@ -11,24 +11,22 @@ from ..audio import RawAudio
 from ..errors import AudioDeviceError
 from .base import AudioSourceHandlers
 
-__all__ = ["Capture", "LossCounts", "MuteWatch"]
-
 _log = logging.getLogger("soniox_sync")
 
-# Handlers of a live source do not block, so this much only gathers when the process stands still.
+# Handlers of a live source do not block: this much is queued only if the process is suspended.
 _MAX_QUEUED_MS = 10_000
 
-# handing over what is queued takes milliseconds: a thread that needs longer is in a stuck handler
+# delivering what is queued takes milliseconds: if it takes longer, a handler is blocking
 _JOIN_SEC = 5.0
 
-# what the queue holds besides audio
-_END = object()  # closed by us: hand over what stands before this, then end
+# markers in the queue, besides audio
+_END = object()  # closed by us: deliver what is queued before this, then end
 _LOST = object()  # PortAudio ended the stream
-_RESUMED = object()  # the device has all of `stall_sec` again
+_RESUMED = object()  # `stall_sec` starts over
 
 
 class LossCounts:
-    """Counts what was lost. Written by PortAudio's audio thread alone."""
+    """Counters of lost audio. Only PortAudio's audio thread writes them."""
 
     def __init__(self, shape: RawAudio) -> None:
         self._shape = shape
@@ -38,12 +36,12 @@ class LossCounts:
 
     @property
     def dropped_ms(self) -> int:
-        """Give the length of what was dropped."""
+        """Milliseconds of audio that was dropped."""
         return self._shape.bytes_to_ms(self.num_bytes)
 
 
 class MuteWatch:
-    """Finds runs of digital silence, for the handing-over thread; `None` seconds: never."""
+    """Detector of digital silence. Delivery thread only; `after_sec=None` turns it off."""
 
     def __init__(self, shape: RawAudio, after_sec: Optional[float]) -> None:
         self._limit = None if after_sec is None else int(after_sec * shape.bytes_per_second)
@@ -51,16 +49,17 @@ class MuteWatch:
         self._muted = False
 
     def ends(self, data: bytes) -> bool:
-        """Tell whether `data` ends a mute; asked before it is handed over."""
+        """Return whether `data` ends a mute; to be called before `data` is delivered."""
         if not self._muted or data.count(0) == len(data):
             return False
         self._muted = False
         return True
 
     def begins(self, data: bytes) -> bool:
-        """Tell whether with `data` a mute begins; asked after it was handed over."""
+        """Return whether a mute starts with `data`; to be called after `data` was delivered."""
         if self._limit is None or self._muted:
             return False
+        # zeros at the end of a chunk may continue in the next one
         silent = len(data) - len(data.rstrip(b"\0"))
         self._run = self._run + silent if silent == len(data) else silent
         self._muted = self._run >= self._limit
@@ -68,10 +67,10 @@ class MuteWatch:
 
 
 class Capture:
-    """Owns a stream and the thread that hands its audio over.
+    """A PortAudio stream and the thread that delivers its audio.
 
-    `lock` is the source's: it guards every call on the stream. `mute` lives on in the capture
-    that follows a restart.
+    `lock` is the source's, and guards every call on the stream. `mute` is shared with the capture
+    that follows after a restart.
     """
 
     def __init__(
@@ -86,7 +85,7 @@ class Capture:
         # Immutable
         self.handlers = handlers
         self.mute = mute
-        self.thread = threading.Thread(
+        self.thread: threading.Thread = threading.Thread(
             target=self._main, name="soniox-source-microphone", daemon=True
         )
         self._lock = lock
@@ -94,21 +93,21 @@ class Capture:
         self._stall_sec = stall_sec
         # Under lock; the flags are read without it
         self.stream: Any = None
-        self.over = False
-        self._paused = False
-        self._abandoned = False
+        self.ended: bool = False
+        self.paused: bool = False
+        self._discard = False
         # Written by the audio thread alone. SimpleQueue.put never waits.
         self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._counts = counts
         self._put_bytes = 0
-        # Handing-over thread only
+        # Delivery thread only
         self._taken_bytes = 0
         self._reported = (counts.chunks, counts.overflows)
 
-    # PortAudio's threads: copy, count, return
+    # -- PortAudio's threads: copy, count, return -------------------------------------------------
 
     def on_audio(self, indata: Any, frames: int, time: Any, status: Any) -> None:
-        """Take a piece of audio."""
+        """Queue a chunk, or count it as dropped."""
         if status and status.input_overflow:
             self._counts.overflows += 1
         data = bytes(indata)
@@ -120,50 +119,50 @@ class Capture:
         self._queue.put(data)
 
     def on_finished(self) -> None:
-        """Learn that the stream stopped, by us or by itself."""
-        if not self._paused and not self.over:
+        """Called when the stream has stopped: by itself, unless it was paused or closed."""
+        if not self.paused and not self.ended:
             self._queue.put(_LOST)
 
-    # Under the lock
+    # -- under the lock --------------------------------------------------------------------------
 
     def pause(self) -> None:
-        """Stop the stream. Raises as PortAudio does."""
-        if self.over or self._paused:
+        """Stop the stream; raises as PortAudio does."""
+        if self.ended or self.paused:
             return
-        self._paused = True  # first: the stream says that it finished
+        self.paused = True  # first: stopping calls on_finished
         try:
             self.stream.stop(ignore_errors=False)
         except BaseException:
-            self._paused = False
+            self.paused = False
             raise
 
     def resume(self) -> None:
-        """Start the stream again. Raises as PortAudio does."""
-        if self.over or not self._paused:
+        """Start the stream again; raises as PortAudio does."""
+        if self.ended or not self.paused:
             return
         self.stream.start()
         self._queue.put(_RESUMED)
-        self._paused = False
+        self.paused = False
 
     def close(self) -> None:
-        """Close the stream, let the thread hand over what is queued and end. Idempotent.
+        """Close the stream; the thread delivers what is queued and ends. Idempotent.
 
-        On the thread itself nothing more is handed over.
+        Called on the thread itself, nothing more is delivered.
         """
         if self.thread is threading.current_thread():
-            self._abandoned = True
-        if self.over:
+            self._discard = True
+        if self.ended:
             return
-        self.over = True
+        self.ended = True
         stream, self.stream = self.stream, None
         try:
             if stream is not None:
-                stream.stop()  # gives the last whole pieces; close() alone throws them away
+                stream.stop()  # delivers the last whole chunks; close() alone drops them
                 stream.close()
         finally:
             self._queue.put(_END)
 
-    # Without the lock
+    # -- without the lock ------------------------------------------------------------------------
 
     def join(self) -> None:
         """Wait for the thread, unless called on it."""
@@ -171,60 +170,60 @@ class Capture:
             return
         self.thread.join(_JOIN_SEC)
         if self.thread.is_alive():
-            self._abandoned = True
-            _log.warning("! the microphone's thread does not end: a handler of it blocks")
+            self._discard = True
+            _log.warning("! the thread of the microphone did not end: a handler is blocking")
 
-    # The handing-over thread
+    # -- the delivery thread ---------------------------------------------------------------------
 
     def _main(self) -> None:
         try:
             self._pump()
-        except Exception as error:  # noqa: BLE001 - a thread's top: reported
+        except Exception as error:  # noqa: BLE001 - top of a thread: reported
             self._fail(error)
 
     def _fail(self, error: Exception) -> None:
         with self._lock:
-            stopped = self.over
+            stopped = self.ended
             self.close()
         if stopped:
             _log.warning("! the microphone failed while it was being stopped: %r", error)
             return
         try:
             self.handlers.on_error(error)
-        except Exception:  # noqa: BLE001 - a thread's top: logged
-            _log.exception("! a microphone's last handler failed")
+        except Exception:  # noqa: BLE001 - top of a thread: logged
+            _log.exception("! the on_error handler of a microphone failed")
 
     def _pump(self) -> None:
-        while not self._abandoned:
+        while not self._discard:
             item = self._take()
             if item is _END:
                 return
             if item is _LOST:
-                raise AudioDeviceError("the microphone stopped: it was unplugged or taken away")
+                raise AudioDeviceError("the microphone stopped: it was unplugged or disabled")
             if item is not _RESUMED:
                 self._taken_bytes += len(item)
                 self._report_losses()
-                self._hand_over(item)
+                self._deliver(item)
 
     def _take(self) -> Any:
         while True:
             try:
                 return self._queue.get(timeout=self._stall_sec)
             except queue.Empty:
-                if not self._paused and not self.over:
+                if not self.paused and not self.ended:
                     raise AudioDeviceError(
-                        f"the microphone delivered nothing for {self._stall_sec:g} s: it was "
-                        "unplugged or taken away"
+                        f"no data from the microphone for {self._stall_sec:g} s: it was "
+                        "unplugged or disabled"
                     ) from None
 
-    def _hand_over(self, data: bytes) -> None:
+    def _deliver(self, data: bytes) -> None:
         handlers = self.handlers
         if self.mute.ends(data) and handlers.on_unmuted is not None:
             handlers.on_unmuted()
-        if self._abandoned:
+        if self._discard:
             return
         handlers.on_data(data)
-        if self.mute.begins(data) and handlers.on_muted is not None and not self._abandoned:
+        if self.mute.begins(data) and handlers.on_muted is not None and not self._discard:
             handlers.on_muted()
 
     def _report_losses(self) -> None:
@@ -232,7 +231,7 @@ class Capture:
         if lost != self._reported:
             self._reported = lost
             _log.warning(
-                "! the microphone lost audio: %d pieces (%d ms) dropped, %d overflows so far",
+                "! the microphone lost audio: %d chunks (%d ms) dropped, %d overflows so far",
                 lost[0],
                 self._counts.dropped_ms,
                 lost[1],

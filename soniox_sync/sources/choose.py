@@ -1,4 +1,4 @@
-"""`as_source`: the source for whatever a user calls audio."""
+"""`as_source`: an audio source for whatever the user passes as audio."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import os
 from collections.abc import Iterable
 from typing import Any, Optional, Union, cast
 
-from ..errors import InputTypeError
+from .._support.checks import not_a_path, wrong_type
+from .._support.types import Buffer, FilePath, ReadableFile
+from ..audio.samples import SampleBytes, buffer_bytes
 from .base import AudioSource
 from .contents import is_seekable
 from .file import FileSource, check_binary
 from .iterable import IterableSource
 from .pipe import PipeSource
-
-__all__ = ["as_source"]
 
 _ACCEPTED = (
     "a path, bytes, a binary file object, an iterable of bytes, or an object with start() and "
@@ -22,28 +22,33 @@ _ACCEPTED = (
 )
 
 
+AudioLike = Union[FilePath, Buffer, ReadableFile, Iterable[Buffer], AudioSource]
+
+
 def as_source(
-    obj: Any,
+    obj: AudioLike,
     *,
     pace: Union[bool, float, None] = None,
     audio_format: Optional[str] = None,
     sample_rate: Optional[int] = None,
     num_channels: Optional[int] = None,
 ) -> AudioSource:
-    """Make the source that delivers `obj`; nothing is opened yet.
+    """Return a source that delivers `obj`; nothing is opened yet.
 
-    An `AudioSource` is given back as it is, the options are then not for it. Paths, bytes and
-    files that can seek become a `FileSource`, streams a `PipeSource`, other iterables an
-    `IterableSource`. `pace=None`: real time for a `FileSource`, else as fast as it comes.
-    `audio_format`, `sample_rate` (Hz) and `num_channels` tell what headerless audio is.
+    An `AudioSource` is returned unchanged, and the options do not apply to it. Paths, bytes and
+    seekable files become a `FileSource`, streams a `PipeSource`, other iterables an
+    `IterableSource`. `pace=None`: real time for a `FileSource`, else as fast as data arrives.
+    `audio_format`, `sample_rate` (Hz) and `num_channels` describe headerless audio. Buffers of
+    samples (numpy, `array`) must hold what `audio_format` says; without one they become an
+    `IterableSource`, and must hold what the recording's `audio_format` says.
 
     Raises
+        ConfigurationError: a headerless format without rate or channels, an illegal pace.
         InputTypeError: none of these; the message says what is accepted.
-        ConfigurationError: a headerless format without rate or channels, a refused pace.
     """
     if callable(getattr(obj, "start", None)) and callable(getattr(obj, "stop", None)):
         return cast(AudioSource, obj)
-    kind, subject = _kind_of(obj)
+    kind, subject = _kind_of(obj, audio_format, num_channels)
     if pace is None:
         pace = kind is FileSource
     source: AudioSource = kind(
@@ -56,25 +61,32 @@ def as_source(
     return source
 
 
-def _kind_of(obj: Any) -> tuple[Any, Any]:
-    """Choose the class of source, and give what it reads."""
+def _kind_of(obj: Any, audio_format: Optional[str], num_channels: Optional[int]) -> tuple[Any, Any]:
+    """Return the class of source, and what it reads."""
     if isinstance(obj, (str, os.PathLike)):
         return FileSource, obj
     if hasattr(obj, "read"):
-        check_binary(obj, f"audio must be {_ACCEPTED}")
+        check_binary("audio", _ACCEPTED, obj)
         return (FileSource if is_seekable(obj) else PipeSource), obj
-    data = _buffer(obj)
-    if data is not None:
+    if _is_buffer(obj):
+        data = buffer_bytes("audio", obj, audio_format, num_channels)
+        not_a_path("audio", _ACCEPTED, data)
+        if isinstance(data, SampleBytes):
+            return IterableSource, [data]
         return FileSource, io.BytesIO(data)
     if isinstance(obj, Iterable):
         return IterableSource, obj
-    raise InputTypeError(f"audio must be {_ACCEPTED}, not {type(obj).__name__}")
+    advice = "there is no event loop here: pass a plain generator"
+    raise wrong_type("audio", _ACCEPTED, obj, advice if hasattr(obj, "__aiter__") else "")
 
 
-def _buffer(obj: Any) -> Optional[bytes]:
-    if isinstance(obj, bytes):
-        return obj
+def _is_buffer(obj: Any) -> bool:
+    """Return whether the object is one piece of audio: a buffer, or what should have been one."""
     try:
-        return memoryview(obj).tobytes()
+        memoryview(obj)
     except TypeError:
-        return None
+        # a tensor is iterable, too, but its items are no chunks
+        return hasattr(obj, "__array__")
+    except ValueError:  # a released memoryview
+        return True
+    return True

@@ -1,29 +1,30 @@
-"""What is in a file: samples behind a WAV header, bare samples, a container."""
+"""Contents of a file: samples after a WAV header, headerless samples, or a container."""
 
 from __future__ import annotations
 
 import os
-from typing import BinaryIO, Optional, cast
+from typing import BinaryIO, Optional
 
-from ..audio import AUTO_FORMAT, RawAudio
-from ..audio.wav import WavReader
-from ..errors import ConfigurationError
-from .base import SourceAudio
+from .._support.checks import refused, wrong_type
+from ..audio import RawAudio
+from ..audio.formats import chunk_bytes
+from ..audio.signatures import check_start
+from ..audio.wav.reader import WavReader, read_some
+from ..errors import AudioSourceError
+from .base import UNKNOWN_AUDIO, SourceAudio
 from .containers import HEAD_BYTES, bytes_per_second, find_entry, header_of, sniff
 from .decode import open_decoded
-from .threaded import Feed
+from .feeds import Feed, FileFeed, FileOptions
 
-__all__ = ["ContainerFeed", "RawFeed", "WavFeed", "is_seekable", "open_contents"]
-
-# A second of a container that does not say: 128 kbit/s.
+# For a container whose header has no rate: 128 kbit/s.
 _ASSUMED_BYTES_PER_SECOND = 16_000.0
 
-# How a file of bare samples is often called; WAV and all others are told by their first bytes.
+# Usual extensions of headerless files; all other files are recognised by their first bytes.
 _HEADERLESS_SUFFIXES = frozenset({".pcm", ".raw", ".s16", ".s16le", ".ulaw", ".alaw"})
 
 
 def is_seekable(file: BinaryIO) -> bool:
-    """Tell whether the file can go back to where it stands."""
+    """Return whether the file can seek to its current position."""
     try:
         # memory-mapped files had no seekable() before 3.13
         if hasattr(file, "seekable") and not file.seekable():
@@ -34,174 +35,145 @@ def is_seekable(file: BinaryIO) -> bool:
     return True
 
 
-def open_contents(
-    file: BinaryIO,
-    *,
-    name: str,
-    owned: bool,
-    told: Optional[SourceAudio],
-    sample_rate: Optional[int],
-    num_channels: Optional[int],
-    chunk_ms: int,
-) -> Feed:
-    """Look at a file that can seek, from where it stands, and make what reads it.
-
-    `told`: the format the user gave. `owned`: close the file at the end. `sample_rate` and
-    `num_channels` are for decoders.
+def open_contents(file: BinaryIO, name: str, options: FileOptions) -> Feed:
+    """Return a feed for a seekable file, from its current position.
 
     Raises
-        ConfigurationError: the name says bare samples and their format was not told.
+        ConfigurationError: the file is empty, cannot be transcribed in real time, contradicts the
+            declared format, or is headerless by its name and no format was declared.
     """
-    if told is not None and told.raw is not None:
-        return RawFeed(file, told.raw, told, chunk_ms, owned=owned)
+    declared = options.declared
     start = file.tell()
-    kind = sniff(file.read(HEAD_BYTES) or b"")
+    head = file.read(HEAD_BYTES) or b""
+    if not isinstance(head, (bytes, bytearray, memoryview)):
+        raise wrong_type("audio", "a file whose read() returns bytes", head, 'open it with "rb"')
+    head = bytes(head)
     file.seek(start)
-    if kind is None and told is None:
-        _refuse_headerless(name)
+    if not head:
+        _refuse_empty(name, start)
+    shown = os.path.basename(name)
+    check_start(head, declared.audio_format if declared is not None else "auto", file_name=shown)
+    if declared is not None and declared.raw is not None:
+        return RawFeed(file, declared.raw, declared, options)
+    kind = sniff(head)
+    if kind is None:
+        _refuse_headerless(name, declared)
     if kind == "wav":
-        feed: Optional[Feed] = _open_wav(file, start, chunk_ms, owned=owned)
-    else:
-        feed = open_decoded(
-            kind,
-            file,
-            start,
-            owned=owned,
-            sample_rate=sample_rate,
-            num_channels=num_channels,
-            chunk_ms=chunk_ms,
+        return WavFeed(WavReader(file), file, shown, options)
+    return open_decoded(kind, file, start, options) or ContainerFeed(file, start, kind, options)
+
+
+def _refuse_empty(name: str, start: int) -> None:
+    what = os.path.basename(name) or "the input"
+    advice = "go back before, with seek(0)" if start else ""
+    state = "is at its end" if start else "is empty"
+    raise refused("audio", "audio to transcribe", f"no audio: {what} {state}", advice)
+
+
+def _refuse_headerless(name: str, declared: Optional[SourceAudio]) -> None:
+    if declared is None and os.path.splitext(name)[1].lower() in _HEADERLESS_SUFFIXES:
+        raise refused(
+            "audio_format",
+            f"the format of {os.path.basename(name)}, which is headerless",
+            "none",
+            'give audio_format, sample_rate and num_channels, for instance "pcm_s16le", 16000, 1',
         )
-    return feed or ContainerFeed(file, start, kind, told, chunk_ms, owned=owned)
 
 
-def _refuse_headerless(name: str) -> None:
-    if os.path.splitext(name)[1].lower() in _HEADERLESS_SUFFIXES:
-        raise ConfigurationError(
-            f"{os.path.basename(name)} is headerless audio: give audio_format, sample_rate and "
-            'num_channels, for instance "pcm_s16le", 16000, 1'
-        )
+class WavFeed(FileFeed):
+    """Samples of a WAV, without its header and what follows the samples."""
 
-
-def _open_wav(file: BinaryIO, start: int, chunk_ms: int, *, owned: bool) -> Optional[Feed]:
-    try:
-        reader = WavReader(file)
-    except ConfigurationError:  # compressed samples inside: the service may read them
-        file.seek(start)
-        return None
-    return WavFeed(reader, file, chunk_ms, owned=owned)
-
-
-def _read(file: BinaryIO, size: int) -> bytes:
-    data = cast(Optional[bytes], file.read(size))
-    if data is None:
-        raise BlockingIOError("the file is non-blocking and has nothing yet")
-    return data
-
-
-class _FileFeed:
-    """Is what feeds from files have in common."""
-
-    can_restart = True
-
-    def __init__(self, file: BinaryIO, *, owned: bool) -> None:
-        self._file = file
-        self._owned = owned
-
-    def restart(self) -> None:
-        """Do nothing: samples have no header."""
-
-    def wake(self) -> None:
-        """Do nothing: files do not keep one waiting."""
-
-    def close(self) -> None:
-        """Close the file if it was opened here."""
-        if self._owned:
-            self._file.close()
-
-
-class WavFeed(_FileFeed):
-    """Gives the samples of a WAV, without header and without chunks behind the samples."""
-
-    def __init__(self, reader: WavReader, file: BinaryIO, chunk_ms: int, *, owned: bool) -> None:
-        super().__init__(file, owned=owned)
+    def __init__(self, reader: WavReader, file: BinaryIO, shown: str, options: FileOptions) -> None:
+        super().__init__(file, options)
         header = reader.header
-        self.audio = SourceAudio(header.audio_format, header.sample_rate, header.num_channels)
-        self.bytes_per_second = float(header.raw_audio.bytes_per_second)
-        self._chunks = reader.chunks(chunk_ms)
+        self.audio: SourceAudio = SourceAudio(
+            header.audio_format, header.sample_rate, header.num_channels
+        )
+        self.bytes_per_second: float = float(header.raw_audio.bytes_per_second)
+        self._chunks = reader.chunks(options.chunk_ms)
+        self._first = next(self._chunks, None)
+        if self._first is None:
+            got = f"no audio: {shown or 'the input'} is a WAV without samples"
+            raise refused("audio", "audio to transcribe", got)
 
     def read(self) -> Optional[bytes]:
-        """Give the next piece, whole frames."""
+        """Return the next chunk, in whole frames."""
+        if self._first is not None:
+            first, self._first = self._first, None
+            return first
         return next(self._chunks, None)
 
 
-class RawFeed(_FileFeed):
-    """Gives the bytes of a headerless file; a frame cut off at its very end is left out."""
+class RawFeed(FileFeed):
+    """Bytes of a headerless file; an incomplete frame at the end is dropped."""
 
     def __init__(
-        self, file: BinaryIO, shape: RawAudio, audio: SourceAudio, chunk_ms: int, *, owned: bool
+        self, file: BinaryIO, shape: RawAudio, audio: SourceAudio, options: FileOptions
     ) -> None:
-        super().__init__(file, owned=owned)
+        super().__init__(file, options)
         self.audio = audio
-        self.bytes_per_second = float(shape.bytes_per_second)
+        self.bytes_per_second: float = float(shape.bytes_per_second)
         self._shape = shape
-        self._size = max(shape.ms_to_bytes(chunk_ms), shape.bytes_per_frame)
+        self._size = chunk_bytes(shape, options.chunk_ms)
 
     def read(self) -> Optional[bytes]:
-        """Give the next piece, whole frames."""
+        """Return the next chunk, in whole frames."""
         data = b""
-        while len(data) < self._size and (more := _read(self._file, self._size - len(data))):
-            data += more  # an unbuffered file may give a part
+        while len(data) < self._size and (more := read_some(self._file, self._size - len(data))):
+            data += more  # an unbuffered file may return a part
         return data[: self._shape.align_down(len(data))] or None
 
 
-class ContainerFeed(_FileFeed):
-    """Gives a container as it is; `restart` puts its header before what comes next."""
+class ContainerFeed(FileFeed):
+    """Bytes of a container; after `restart` its header comes first."""
 
     def __init__(
-        self,
-        file: BinaryIO,
-        start: int,
-        kind: Optional[str],
-        told: Optional[SourceAudio],
-        chunk_ms: int,
-        *,
-        owned: bool,
+        self, file: BinaryIO, start: int, kind: Optional[str], options: FileOptions
     ) -> None:
-        super().__init__(file, owned=owned)
-        self.audio = told or SourceAudio(AUTO_FORMAT)
+        super().__init__(file, options)
+        self.audio: SourceAudio = options.declared or UNKNOWN_AUDIO
         rate = bytes_per_second(kind, file, start) or _ASSUMED_BYTES_PER_SECOND
         self.bytes_per_second = rate
         self._start = start
         self._kind = kind
         self._header = header_of(kind, file, start)
-        self.can_restart = self._header is not None
-        self._size = max(1, int(rate * chunk_ms / 1000))
+        self.can_restart: bool = self._header is not None
+        self._size = max(1, int(rate * options.chunk_ms / 1000))
         self._seek_entry = False
         file.seek(start)
 
     def restart(self) -> None:
-        """Let the next piece be the header, then go on at the next page, cluster or frame."""
+        """Make the next chunk the header, and continue at the next page, cluster or frame."""
         if self._file.tell() > self._start:
             self._seek_entry = True
 
     def read(self) -> Optional[bytes]:
-        """Give the next piece, cut anywhere."""
+        """Return the next chunk, which may be cut anywhere."""
         if self._seek_entry:
             self._seek_entry = False
-            return self._entry()
-        return _read(self._file, self._size) or None
+            return self._read_entry()
+        return read_some(self._file, self._size) or None
 
-    def _entry(self) -> Optional[bytes]:
-        """Give the header and the first whole unit from here; `None` when none is left."""
+    def _read_entry(self) -> Optional[bytes]:
+        """Return the header and the first whole unit from here.
+
+        Raises
+            AudioSourceError: none is left, so that the rest of the file would be missing.
+        """
+        # With header pages H1 H2 and audio pages A-D, read up to * when `restart` is called:
+        #
+        #     H1 H2 A B* C D    the rest of B is dropped; next: H1 H2 C ..., then D
+        #     H1* H2 A B        next: H1 H2 A ...: the header pages are not searched
         header = self._header or b""
-        # the header's own pages are no entry
         self._file.seek(max(self._file.tell(), self._start + len(header)))
         pending = b""
-        while data := _read(self._file, 64 * 1024):
+        while data := read_some(self._file, 64 * 1024):
             pending += data
             found = find_entry(self._kind, pending)
             if found is not None:
                 self._file.seek(found - len(pending), os.SEEK_CUR)
-                return header + _read(self._file, self._size)
-            pending = pending[-3:]  # the mark may lie across two pieces
-        return None
+                return header + read_some(self._file, self._size)
+            pending = pending[-3:]  # the start of a four-byte mark
+        raise AudioSourceError(
+            "cannot restart: decoding can start nowhere in the rest of the file; its end is missing"
+        )

@@ -1,6 +1,6 @@
-"""Compressed files to samples, as they are read, by `miniaudio` where it is installed.
+"""Decoding compressed files to samples while they are read, with `miniaudio` if it is installed.
 
-It reads mp3, FLAC and Ogg Vorbis (not Opus, WebM or AAC).
+It decodes mp3, FLAC and Ogg Vorbis (not Opus, WebM or AAC).
 """
 
 from __future__ import annotations
@@ -13,33 +13,22 @@ from typing import Any, BinaryIO, Optional
 
 from ..errors import AudioSourceError
 from .base import SourceAudio
-
-__all__ = ["DecodedFeed", "open_decoded"]
+from .feeds import FileFeed, FileOptions
 
 _log = logging.getLogger("soniox_sync")
 
-# what `sniff` calls them -> what miniaudio calls them
+# name from `sniff` -> name in miniaudio
 _KINDS = {"mp3": "MP3", "flac": "FLAC", "vorbis": "VORBIS"}
 
-# What speech is recognised from; a decoder that mixes and resamples halves the upload at least.
+# What speech recognition needs: resampling and mixing here at least halves the upload.
 _RATE, _CHANNELS = 16000, 1
 _NATIVE = "pcm_s16le" if sys.byteorder == "little" else "pcm_s16be"
 
 
 def open_decoded(
-    kind: Optional[str],
-    file: BinaryIO,
-    start: int,
-    *,
-    owned: bool,
-    sample_rate: Optional[int],
-    num_channels: Optional[int],
-    chunk_ms: int,
+    kind: Optional[str], file: BinaryIO, start: int, options: FileOptions
 ) -> Optional[DecodedFeed]:
-    """Open a decoder for a container that begins at `start`; `None` when none can read it.
-
-    `sample_rate` (Hz) and `num_channels` of the samples; `None`: 16000 and 1.
-    """
+    """Open a decoder for a container that starts at `start`; return `None` if there is none."""
     if kind not in _KINDS:
         return None
     try:
@@ -48,7 +37,8 @@ def open_decoded(
         _log.debug("= %s is sent as it is: miniaudio is not installed", kind)
         return None
     file.seek(start)
-    audio = SourceAudio(_NATIVE, sample_rate or _RATE, num_channels or _CHANNELS)
+    rate = options.sample_rate or _RATE
+    audio = SourceAudio(_NATIVE, rate, options.num_channels or _CHANNELS)
     reader = _reader(miniaudio, file, start)
     try:
         samples = miniaudio.stream_any(
@@ -56,19 +46,19 @@ def open_decoded(
             getattr(miniaudio.FileFormat, _KINDS[kind]),
             output_format=miniaudio.SampleFormat.SIGNED16,
             nchannels=audio.num_channels,
-            sample_rate=audio.sample_rate,
-            frames_to_read=max(1, audio.sample_rate * chunk_ms // 1000) if audio.sample_rate else 1,
+            sample_rate=rate,
+            frames_to_read=max(1, rate * options.chunk_ms // 1000),
         )
     except miniaudio.MiniaudioError as error:
         if reader.failed is not None:
             raise reader.failed from error
         _log.debug("= %s is sent as it is: %s", kind, error)
         return None
-    return DecodedFeed(audio, samples, reader, file if owned else None, miniaudio.MiniaudioError)
+    return DecodedFeed(file, audio, samples, reader, miniaudio.MiniaudioError, options)
 
 
 def _reader(miniaudio: Any, file: BinaryIO, start: int) -> Any:
-    """Make what miniaudio reads from; it swallows exceptions, so they are kept in `failed`."""
+    """Return an object for miniaudio to read from. It swallows exceptions; `failed` keeps them."""
 
     class Reader(miniaudio.StreamableSource):  # type: ignore[misc]
         failed: Optional[Exception] = None
@@ -91,52 +81,49 @@ def _reader(miniaudio: Any, file: BinaryIO, start: int) -> Any:
     return Reader()
 
 
-class DecodedFeed:
-    """Gives the samples of a compressed file; at most a chunk of it is in memory."""
-
-    can_restart = True
+class DecodedFeed(FileFeed):
+    """Samples of a compressed file, at most one chunk of them in memory."""
 
     def __init__(
         self,
+        file: BinaryIO,
         audio: SourceAudio,
         samples: Iterator[Any],
         reader: Any,
-        file: Optional[BinaryIO],
         decode_error: type[Exception],
+        options: FileOptions,
     ) -> None:
+        super().__init__(file, options)
         self.audio = audio
         self._samples = samples
         self._reader = reader  # the decoder holds no reference to it
-        self._file = file
         self._decode_error = decode_error
 
     @property
     def bytes_per_second(self) -> Optional[float]:
-        """Give the weight of a second of samples."""
+        """Bytes of one second of samples."""
         return self.audio.raw.bytes_per_second if self.audio.raw else None
 
     def read(self) -> Optional[bytes]:
-        """Decode the next piece. Raises `AudioSourceError`, or what the file raised."""
+        """Decode the next chunk.
+
+        Raises
+            AudioSourceError: the file is damaged.
+            Exception: what reading the file raised.
+        """
         try:
             samples = next(self._samples, None)
         except self._decode_error as error:
             if self._reader.failed is not None:
                 raise self._reader.failed from error
-            raise AudioSourceError(f"the file cannot be decoded any further: {error}") from error
+            raise AudioSourceError(f"decoding failed, the file is damaged: {error}") from error
         if self._reader.failed is not None:
             raise self._reader.failed
         return None if samples is None else bytes(samples.tobytes())
 
-    def restart(self) -> None:
-        """Do nothing: samples have no header."""
-
-    def wake(self) -> None:
-        """Do nothing: files do not keep one waiting."""
-
     def close(self) -> None:
-        """Free the decoder, close the file if it was opened here."""
+        """Free the decoder, and close the file if it was opened here."""
         close = getattr(self._samples, "close", None)
         if close is not None:
             close()
-        if self._file is not None:
-            self._file.close()
+        super().close()

@@ -1,51 +1,60 @@
-"""`FileSource`: a file as if it were spoken now."""
+"""`FileSource`: a file, delivered as if it were being spoken now."""
 
 from __future__ import annotations
 
+import inspect
 import io
 import os
-from typing import BinaryIO, Optional, Union
+from typing import BinaryIO, Optional, Union, cast
 
-from ..errors import ConfigurationError, InputTypeError, StateError
-from .base import told_audio
+from .._support.checks import input_path, integer, refused, suggests_keywords, wrong_type
+from .._support.reprs import file_name
+from .._support.types import FilePath, ReadableFile
+from ..errors import AudioSourceError, StateError
+from .base import SourceAudio, declared_audio
 from .contents import is_seekable, open_contents
-from .threaded import Feed, SourceClock, ThreadedSource
+from .feeds import Feed, FileOptions
+from .pacing import SourceClock
+from .threaded import ThreadedSource
 
-__all__ = ["FileSource", "check_binary", "checked_chunk_ms"]
+# longer chunks are no stream, and a chunk is read at once
+_LONGEST_CHUNK_MS = 60_000
 
 
 class FileSource(ThreadedSource):
-    """Delivers a file: samples where it holds any or can be decoded, else its bytes.
+    """Source that delivers a file: as samples where possible, else its bytes unchanged.
 
-    - WAV: its samples, format from its header.
-    - mp3, FLAC, Ogg Vorbis: decoded as they are read when `miniaudio` is installed (extra
-      `sandbox`), to 16-bit samples, 16 kHz mono unless `sample_rate` and `num_channels` say
-      otherwise.
-    - headerless audio: `audio_format`, `sample_rate` (Hz) and `num_channels` must be given.
-    - anything else: its bytes as they are, `audio` then says `"auto"` or the format given.
+    - WAV: its samples, in the format of its header.
+    - mp3, FLAC, Ogg Vorbis: decoded while they are read if `miniaudio` is installed (extra
+      `sandbox`), to 16-bit samples, 16 kHz mono unless `sample_rate` and `num_channels` are given.
+    - headerless audio: `audio_format`, `sample_rate` (Hz) and `num_channels` are required.
+    - anything else: its bytes unchanged; `audio` is then `"auto"`, or the format given.
 
-    `path`: a path, opened by `start()` and closed at the end; or a binary file object that can
-    seek, read from where it stands and left open.
+    `path`: a path, opened by `start()` and closed at the end; or a seekable binary file object,
+    read from its current position and left open.
 
-    `pace`: `True` (default) is real time, a number a factor of it, `False` or 0 as fast as the
-    handlers take it. The schedule is absolute and stands still while paused. Handlers that hold
-    the source back by more than a second move it. Containers are paced by the mean rate
-    their header tells (mp3: its first frame), or by 128 kbit/s when it does not.
+    `pace`: `True` (default) is real time, a number a multiple of it, `False` or 0 as fast as the
+    handlers accept it. The schedule is absolute, and suspended during a pause. If handlers hold the
+    source back by more than a second, the schedule is moved. Containers are paced by the mean rate
+    in their header (mp3: its first frame), or by 128 kbit/s without one.
 
-    `chunk_ms`: length of a piece; decoders may give shorter ones.
+    `chunk_ms`: length of a chunk in milliseconds, at most a minute; decoders may deliver shorter
+    ones.
 
-    `start()` may be called again after the end when a path was given: it starts at the beginning.
+    If a path was given, `start()` may be called again after the end, and starts from the beginning.
     `clock` is for tests. Thread-safe.
 
     Raises
-        ConfigurationError, InputTypeError: refused options, headerless audio without its format.
+        ConfigurationError: an illegal option, or headerless audio without its format.
+        InputTypeError: an option of the wrong type, or neither a path nor a binary file.
     """
 
     _thread_name = "soniox-source-file"
 
+    @suggests_keywords()
     def __init__(
         self,
-        path: Union[str, os.PathLike[str], BinaryIO],
+        path: Union[FilePath, ReadableFile],
         *,
         pace: Union[bool, float, None] = True,
         chunk_ms: int = 120,
@@ -55,84 +64,84 @@ class FileSource(ThreadedSource):
         clock: Optional[SourceClock] = None,
     ) -> None:
         super().__init__(pace=pace, clock=clock)
-        if not isinstance(path, (str, os.PathLike)):
-            check_binary(path, "FileSource needs a path or a binary file object")
+        if isinstance(path, (str, os.PathLike)):
+            input_path("path", path)
+        else:
+            check_binary("path", "a path or a binary file object", path)
+        integer(1, _LONGEST_CHUNK_MS)("chunk_ms", chunk_ms)
         # Immutable
         self._path = path
-        self._chunk_ms = checked_chunk_ms(chunk_ms)
-        self._told = told_audio(audio_format, sample_rate, num_channels)
-        self._sample_rate = sample_rate
-        self._num_channels = num_channels
+        declared = declared_audio(audio_format, sample_rate, num_channels)
+        owned = isinstance(path, (str, os.PathLike))
+        self._options = FileOptions(declared, sample_rate, num_channels, chunk_ms, owned)
         # Under _lock
         self._used = False
 
     def _open(self) -> Feed:
         path = self._path
         if isinstance(path, (str, os.PathLike)):
-            file: BinaryIO = open(path, "rb")  # noqa: SIM115 - the feed closes it
+            if os.path.isdir(path):
+                raise refused("path", "a file", "a directory", "pass its files one by one")
+            file = cast(BinaryIO, open(path, "rb"))  # noqa: SIM115 - the feed closes it
             try:
-                return self._look_into(file, os.fspath(path), owned=True)
+                return open_contents(file, os.fspath(path), self._options)
             except BaseException:
                 file.close()
                 raise
-        self._use()
-        if not is_seekable(path):
-            raise ConfigurationError("FileSource needs a file that can seek: use PipeSource")
-        return self._look_into(path, str(getattr(path, "name", "")), owned=False)
-
-    def _use(self) -> None:
         with self._lock:
             if self._used:
-                raise StateError("cannot start again: a file object is read once; give a path")
+                raise StateError("cannot start again: a file object is read only once; pass a path")
             self._used = True
+        file = cast(BinaryIO, path)
+        if not is_seekable(file):
+            raise refused("path", "a file that can seek", "a stream", "use PipeSource")
+        return open_contents(file, str(getattr(file, "name", "")), self._options)
 
-    def _look_into(self, file: BinaryIO, name: str, *, owned: bool) -> Feed:
-        return open_contents(
-            file,
-            name=name,
-            owned=owned,
-            told=self._told,
-            sample_rate=self._sample_rate,
-            num_channels=self._num_channels,
-            chunk_ms=self._chunk_ms,
-        )
+    def _describe(self) -> tuple[str, Optional[SourceAudio]]:
+        return file_name(self._path), self.audio or self._options.declared
 
     @property
     def can_restart(self) -> bool:
-        """Tell whether `restart()` works for this file; false before `start()`.
+        """Whether `restart()` works for this file; False before `start()`.
 
-        It does for samples (nothing has to be done) and for mp3, ogg, flac, webm and aac; it does
-        not for other containers.
+        True for samples (which have no header) and for mp3, ogg, flac, webm and aac; False for
+        other containers.
         """
         run = self._run
         return run is not None and run.feed is not None and run.feed.can_restart
 
     def restart(self) -> None:
-        """Begin a new container: its header again, then the file goes on where it was.
+        """Start a new container: the header again, then the file from its current position.
 
-        The file is not read from its beginning, which would transcribe it twice; what lies between
-        here and the next page, cluster or frame is left out. The piece on its way still belongs to
-        the old container: `on_restart` is called right before the first of the new one. Samples
-        have no header, so nothing is left out of them.
+        The file is not read from the start, which would transcribe it twice; what is left before
+        the next page, cluster or frame is dropped. One more chunk of the old container may be
+        delivered: `on_restart` is called right before the first one of the new. Samples have no
+        header, so nothing is dropped. If no page, cluster or frame is left, `on_error` gets an
+        `AudioSourceError`. A recording does not need this: it keeps what it may have to send again.
 
         Raises
-            StateError: the source is not running. AudioSourceError: `can_restart` is false.
+            StateError: the source is not running.
+            AudioSourceError: `can_restart` is False.
         """
-        self._restart()
+        run = self._run
+        if run is None or run.ended or run.feed is None:
+            raise StateError("cannot restart: the source is not running")
+        if run.feed.audio is not None and run.feed.audio.raw is not None:
+            return  # samples have no header
+        if not run.feed.can_restart:
+            raise AudioSourceError("cannot restart: the header of this container is not known")
+        run.restart.set()
 
 
-def checked_chunk_ms(value: int) -> int:
-    """Give a chunk length in milliseconds. Raises `ConfigurationError`, `InputTypeError`."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise InputTypeError(f"chunk_ms must be an int, not {type(value).__name__}")
-    if value < 1:
-        raise ConfigurationError(f"chunk_ms must be positive, not {value}")
-    return value
+def check_binary(name: str, expected: str, file: object) -> None:
+    """Refuse what is not a binary file object; `expected` is for the message.
 
-
-def check_binary(file: object, wanted: str) -> None:
-    """Refuse what is no binary file object. Raises `InputTypeError` that begins with `wanted`."""
+    Raises
+        InputTypeError: `file` is not a binary file object.
+    """
     if isinstance(file, io.TextIOBase):
-        raise InputTypeError(f'{wanted}, not one of text: open it with "rb", or use its .buffer')
+        raise wrong_type(name, expected, file, 'open it with "rb", or use its .buffer')
     if not callable(getattr(file, "read", None)):
-        raise InputTypeError(f"{wanted}, not {type(file).__name__}")
+        raise wrong_type(name, expected, file)
+    if inspect.iscoroutinefunction(file.read):  # type: ignore[attr-defined]
+        raise wrong_type(name, expected, file, "its read() needs an event loop: pass its .file")

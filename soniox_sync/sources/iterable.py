@@ -1,49 +1,54 @@
-"""`IterableSource`: whatever the user's own code yields."""
+"""`IterableSource`: chunks of an iterable, such as a generator of the user's."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Optional, Union
+from typing import Optional, Union
 
-from ..errors import InputTypeError, StateError
-from .base import SourceAudio, told_audio
-from .streams import StreamFormat
-from .threaded import Feed, SourceClock, ThreadedSource
+from .._support.checks import suggests_keywords, wrong_type
+from .._support.types import Buffer
+from ..audio.samples import SampleBytes, buffer_bytes
+from ..errors import StateError
+from .base import SourceAudio
+from .feeds import Feed
+from .pacing import SourceClock
+from .streams import StreamFeed, StreamSource
 
-__all__ = ["IterableSource"]
-
-# A paced chunk is handed over in pieces of this length, so that a big one is no burst.
-_PIECE_MS = 120
+# A paced chunk is delivered in parts of this length, so that a big one is not a burst.
+_PART_MS = 120
 
 
-class IterableSource(ThreadedSource):
-    """Delivers the bytes-like chunks of an iterable; empty ones are skipped.
+class IterableSource(StreamSource):
+    """Source that delivers the bytes-like chunks of an iterable; empty ones are skipped.
 
-    The next chunk is asked for when the last was taken: a slow handler holds the iterable back.
-    Its `next()` runs on this source's thread. What it raises arrives at `on_error`, unchanged, as
-    does the `InputTypeError` for a chunk that is no bytes. At the end, and on `stop()`, an
-    iterator that has a `close()` (every generator) is closed, on the same thread.
+    The next chunk is requested after the last one was delivered: a slow handler holds the iterable
+    back. Its `next()` runs on this source's thread. What it raises is passed to `on_error`
+    unchanged, as is the `InputTypeError` for a chunk that is not bytes. At the end, and on
+    `stop()`, an iterator with a `close()` (such as a generator) is closed, on the same thread.
 
-    `audio_format`, `sample_rate` (Hz), `num_channels`: what the chunks are; nothing said means a
-    container the service recognises, sent as it is. `"wav"` strips the header as it comes:
-    `audio` is `None` until then. Chunks may be cut anywhere.
+    `audio_format`, `sample_rate` (Hz), `num_channels`: the format of the chunks. Without them they
+    are sent unchanged, as a container that the service detects. With `"wav"` the header is
+    stripped, and `audio` is `None` until then. Chunks may be cut anywhere; arrays of samples must
+    have the type of `audio_format`.
 
-    `pace`: `False` (default) as fast as the handlers take it; `True` or a factor holds headerless
-    audio and WAV to that multiple of real time, other audio is not paced.
+    `pace`: `False` (default) is as fast as the handlers accept it; `True` or a number limits
+    headerless audio and WAV to that multiple of real time; other audio is not paced.
 
-    `stop()` cannot interrupt a `next()`: after half a second the thread is left to it, delivers
-    nothing and closes the iterator once it comes back. `clock` is for tests. Thread-safe.
+    `stop()` cannot interrupt a `next()`: after half a second it returns without the thread, which
+    delivers nothing and closes the iterator once `next()` returns. `clock` is for tests.
+    Thread-safe.
 
     Raises
-        InputTypeError: no iterable, or one chunk in place of an iterable of chunks.
         ConfigurationError: a headerless format without rate or channels.
+        InputTypeError: not an iterable, or a single chunk instead of an iterable of chunks.
     """
 
     _thread_name = "soniox-source-iterable"
 
+    @suggests_keywords()
     def __init__(
         self,
-        chunks: Iterable[Any],
+        chunks: Iterable[Buffer],
         *,
         pace: Union[bool, float, None] = False,
         audio_format: Optional[str] = None,
@@ -51,100 +56,85 @@ class IterableSource(ThreadedSource):
         num_channels: Optional[int] = None,
         clock: Optional[SourceClock] = None,
     ) -> None:
-        super().__init__(pace=pace, clock=clock)
-        if isinstance(chunks, (str, bytes, bytearray, memoryview)) or not isinstance(
-            chunks, Iterable
-        ):
-            raise InputTypeError(
-                f"IterableSource needs an iterable of bytes, not {type(chunks).__name__}"
-            )
+        super().__init__(pace, audio_format, sample_rate, num_channels, clock)
+        one_chunk = isinstance(chunks, (str, bytes, bytearray, memoryview))
+        if one_chunk or not isinstance(chunks, Iterable):
+            raise wrong_type("chunks", "an iterable of bytes", chunks)
         # Immutable
         self._chunks = chunks
-        self._told = told_audio(audio_format, sample_rate, num_channels)
+        self._told = audio_format
         # Under _lock
         self._used = False
-
-    @property
-    def audio(self) -> Optional[SourceAudio]:
-        """Say what is delivered; `None` for WAV until its header came."""
-        return super().audio or StreamFormat(self._told).audio
 
     def _open(self) -> Feed:
         with self._lock:
             if self._used:
                 raise StateError("cannot start again: an iterable is read once")
             self._used = True
-        return _IterableFeed(self._chunks, StreamFormat(self._told), paced=self._speed is not None)
+        is_paced = self._speed is not None
+        return _IterableFeed(self._chunks, self._declared, self._told, paced=is_paced)
+
+    def _describe(self) -> tuple[str, Optional[SourceAudio]]:
+        return type(self._chunks).__name__, self.audio
 
 
-class _IterableFeed:
-    """Reads the iterable; the iterator is made by the first `read`, on the source's thread."""
+class _IterableFeed(StreamFeed):
+    """Chunks of an iterable; its iterator is made by the first `read`, on the source's thread."""
 
-    can_restart = False
-
-    def __init__(self, chunks: Iterable[Any], stream: StreamFormat, *, paced: bool) -> None:
+    def __init__(
+        self,
+        chunks: Iterable[Buffer],
+        declared: Optional[SourceAudio],
+        told: Optional[str],
+        *,
+        paced: bool,
+    ) -> None:
+        super().__init__(declared)
         self._chunks = chunks
-        self._stream = stream
+        self._told = told
+        self._channels = declared.num_channels if declared is not None else None
         self._paced = paced
-        self._iterator: Optional[Iterator[Any]] = None
-        self._rest = memoryview(b"")
-
-    @property
-    def audio(self) -> Optional[SourceAudio]:
-        return self._stream.audio
-
-    @property
-    def bytes_per_second(self) -> Optional[float]:
-        return self._stream.bytes_per_second
+        self._iterator: Optional[Iterator[Buffer]] = None
+        self._rest = memoryview(b"")  # of the current chunk
 
     def read(self) -> Optional[bytes]:
-        """Give the next piece. Raises what the iterable raises, `InputTypeError` for no bytes."""
-        if not self._rest:
-            if self._stream.is_over:
-                return None
-            data = self._next()
-            if data is None:
-                self._stream.end()
-                return None
-            self._rest = memoryview(self._stream.feed(data))
-        size = self._piece_bytes()
-        piece, self._rest = self._rest[:size], self._rest[size:]
-        return bytes(piece)
+        """Return the next part of a chunk.
 
-    def _next(self) -> Optional[bytes]:
+        Raises
+            InputTypeError: the iterable yielded something that is not bytes.
+            Exception: what the iterable raised.
+        """
+        if not self._rest:
+            if self.is_over:
+                return None
+            data = self._next_chunk()
+            if data is None:
+                return self.end()
+            data = self.strip_header(data)
+            if isinstance(data, SampleBytes):
+                return data
+            self._rest = memoryview(data)
+        rate = self.bytes_per_second if self._paced else None
+        size = len(self._rest)
+        if rate is not None:
+            size = max(1, int(rate * _PART_MS / 1000))
+        part, self._rest = self._rest[:size], self._rest[size:]
+        return bytes(part)
+
+    def _next_chunk(self) -> Optional[bytes]:
         if self._iterator is None:
             self._iterator = iter(self._chunks)
         try:
             chunk = next(self._iterator)
         except StopIteration:
             return None
-        return _as_bytes(chunk)
-
-    def _piece_bytes(self) -> int:
-        rate = self.bytes_per_second
-        if not self._paced or rate is None:
-            return len(self._rest)
-        return max(1, int(rate * _PIECE_MS / 1000))
-
-    def restart(self) -> None:
-        """Do nothing: the user's iterable knows no containers."""
+        return buffer_bytes("item of chunks", chunk, self._told, self._channels)
 
     def wake(self) -> None:
-        """Do nothing: the user's code cannot be woken."""
+        """Do nothing: the user's code cannot be interrupted."""
 
     def close(self) -> None:
-        """Close the iterator. Raises what its cleanup raises."""
+        """Close the iterator; an exception of its cleanup is passed on."""
         close = getattr(self._iterator, "close", None)
         if close is not None:
             close()
-
-
-def _as_bytes(chunk: Any) -> bytes:
-    if isinstance(chunk, bytes):
-        return chunk
-    try:
-        return memoryview(chunk).tobytes()
-    except TypeError:
-        raise InputTypeError(
-            f"an iterable of audio must yield bytes, not {type(chunk).__name__}"
-        ) from None

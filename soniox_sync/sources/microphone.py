@@ -1,108 +1,124 @@
 """`MicrophoneSource`: an input device through PortAudio.
 
-A byte's walk: PortAudio's audio thread copies it into a bounded queue, nothing else; the source's
-own thread hands it on. So neither the network nor the user's code can disturb the capture.
+PortAudio's audio thread only copies the audio into a bounded queue; the source's own thread
+delivers it. So neither the network nor the user's code can disturb the capture.
 """
 
 from __future__ import annotations
 
 import sys
 import threading
-from typing import Callable, Optional, Union
+from typing import Callable, Optional
 
+from .._support.checks import integer, positive_seconds, suggests_keywords
+from .._support.reprs import summary
 from ..audio import RawAudio
-from ..errors import ConfigurationError, StateError
-from ._portaudio import as_audio_error, device_errors, load_sounddevice
-from .base import AudioSourceHandlers, SourceAudio
+from ..audio.portaudio import as_audio_error, device_errors, load_sounddevice
+from ..errors import StateError
+from .base import AudioSourceHandlers, SourceAudio, describe_audio
 from .capture import Capture, LossCounts, MuteWatch
-from .file import checked_chunk_ms
+from .permissions import Device, device_name
 
-__all__ = ["MicrophoneSource"]
-
-# PortAudio's samples are the machine's own
+# PortAudio's samples have the byte order of the machine
 _NATIVE = "pcm_s16le" if sys.byteorder == "little" else "pcm_s16be"
 
 
 class MicrophoneSource:
-    """Delivers an input device as 16-bit samples, in pieces of `chunk_ms`.
+    """Source that delivers an input device as 16-bit samples, in chunks of `chunk_ms`.
 
-    `device`: number or part of a name as `python -m sounddevice` lists them, `None` the system's
-    choice. `sample_rate`: Hz. `channels`: 1 unless the device is to be heard in more.
-    `mute_after_sec`: after so much unbroken digital silence (every sample 0, as a muted device or
-    a system without permission delivers it) `on_muted` is called, with the first other sample
-    `on_unmuted`; `None`: never. The silence itself is delivered, it is time that passes.
-    `stall_sec`: a device that delivers nothing at all for so long is lost (Bluetooth takes up to
-    2 s to begin); `None`: wait for ever.
+    `device`: a number or part of a name from the list of `python -m sounddevice`, `None` for the
+    system default. `sample_rate`: in Hz. `channels`: number of channels to capture.
 
-    While 10 s of audio wait to be handed on, what comes is dropped, the oldest is kept:
-    `dropped_chunks` and `dropped_ms` count it, `overflows` counts the gaps PortAudio reported
-    itself, and each is logged as a warning. A lost device arrives at `on_error` as
-    `AudioDeviceError`; `restart()` opens it anew. Nothing is imported or opened before `start()`.
-    Needs the extra `audio`. Thread-safe.
+    `mute_after_sec`: after this many seconds of unbroken digital silence (every sample is 0, as
+    from a muted device or without permission) `on_muted` is called, and `on_unmuted` at the first
+    other sample; `None`: never. The silence itself is delivered, because time passes.
+
+    `stall_sec`: a device that delivers nothing at all for this many seconds is lost (Bluetooth
+    takes up to 2 s to start); `None`: no limit.
+
+    If 10 s of audio are waiting to be delivered, new audio is dropped: `dropped_chunks` and
+    `dropped_ms` count it, `overflows` counts the gaps that PortAudio itself reported, and each is
+    logged as a warning. A lost device is reported to `on_error` as `AudioDeviceError`; `restart()`
+    opens it again. Nothing is imported or opened before `start()`. Needs the extra `audio`.
+    Thread-safe.
 
     Raises
-        ConfigurationError, InputTypeError: a rate, channel number or length that is not positive.
+        ConfigurationError: a rate, number of channels or duration is not positive.
+        InputTypeError: a value of the wrong type.
     """
 
     is_live = True
     can_restart = True
+    # the microphone of a laptop hears its loudspeaker, and nothing here takes that out again
+    echo_free = False
 
+    @suggests_keywords()
     def __init__(
         self,
         *,
-        device: Union[int, str, None] = None,
+        device: Device = None,
         sample_rate: int = 16000,
         channels: int = 1,
         chunk_ms: int = 60,
         mute_after_sec: Optional[float] = 1.0,
         stall_sec: Optional[float] = 5.0,
     ) -> None:
+        integer(1)("chunk_ms", chunk_ms)
         for name, seconds in (("mute_after_sec", mute_after_sec), ("stall_sec", stall_sec)):
-            if seconds is not None and not seconds > 0:
-                raise ConfigurationError(f"{name} must be positive or None, not {seconds}")
+            if seconds is not None:
+                positive_seconds(name, seconds)
         # Immutable
-        self.audio = SourceAudio(_NATIVE, sample_rate, channels)
+        self.audio: SourceAudio = SourceAudio(_NATIVE, sample_rate, channels)
         self._shape = RawAudio(_NATIVE, sample_rate, channels)
         self._device = device
-        self._chunk_ms = checked_chunk_ms(chunk_ms)
+        self._chunk_ms = chunk_ms
         self._mute_after_sec = mute_after_sec
         self._stall_sec = stall_sec
         self._counts = LossCounts(self._shape)
-        # Guards _capture and every call on its stream. Held across PortAudio calls, which wait for
-        # the audio thread; that one takes no lock. Never held across join or handlers.
+        # Guards _capture and every call on its stream. Held during PortAudio calls, which wait for
+        # the audio thread; that thread takes no lock. Never held during a join or a handler.
         self._lock = threading.Lock()
         self._capture: Optional[Capture] = None
 
+    def __repr__(self) -> str:
+        capture = self._capture
+        if capture is None:
+            state = "not started"
+        else:
+            state = "stopped" if capture.ended else "paused" if capture.paused else "running"
+        lost = f"{self.dropped_ms} ms dropped" if self.dropped_ms else ""
+        return summary(self, device_name(self._device), describe_audio(self.audio), state, lost)
+
     @property
     def dropped_chunks(self) -> int:
-        """Count the pieces that were dropped since this source was made."""
+        """Number of chunks dropped since this source was made."""
         return self._counts.chunks
 
     @property
     def dropped_ms(self) -> int:
-        """Count the milliseconds that were dropped since this source was made."""
+        """Milliseconds of audio dropped since this source was made."""
         return self._counts.dropped_ms
 
     @property
     def overflows(self) -> int:
-        """Count the gaps that PortAudio reported since this source was made."""
+        """Number of gaps reported by PortAudio since this source was made."""
         return self._counts.overflows
 
     def start(self, handlers: AudioSourceHandlers) -> None:
-        """Open the device; return once it captures.
+        """Open the device, and return once it is capturing.
 
         Raises
             AudioUnavailableError: sounddevice or PortAudio is not installed.
-            AudioPermissionError: the system refuses the microphone.
-            AudioDeviceError: no such device, busy, or it does not offer rate or channels.
+            AudioPermissionError: the system does not allow use of the microphone.
+            AudioDeviceError: no such device, busy, or without that rate or number of channels.
             StateError: the source is running.
         """
         self._start(handlers, MuteWatch(self._shape, self._mute_after_sec))
 
     def _start(self, handlers: AudioSourceHandlers, mute: MuteWatch) -> None:
         with self._lock:
-            if self._capture is not None and not self._capture.over:
-                raise StateError("cannot start: this source captures already")
+            if self._capture is not None and not self._capture.ended:
+                raise StateError("cannot start: this source is already capturing")
             self._capture = self._open(handlers, mute)
 
     def _open(self, handlers: AudioSourceHandlers, mute: MuteWatch) -> Capture:
@@ -128,45 +144,47 @@ class MicrophoneSource:
         return capture
 
     def stop(self) -> None:
-        """Close the device, hand over what it had captured, end.
+        """Close the device, deliver what it has captured, and end.
 
-        Called from inside a handler it leaves out what was still queued. No handler is called
-        once this returned. Idempotent.
+        Called inside a handler, it drops what is still queued. No handler is called after this has
+        returned. Idempotent.
         """
         with self._lock:
             capture = self._capture
             if capture is None:
                 return
             capture.close()
-        capture.join()  # not under the lock: the thread may be inside a handler that asks for it
+        capture.join()  # not under the lock: the thread may be in a handler that wants the lock
 
     def pause(self) -> None:
-        """Stop the device; what it had captured is still handed over. Idempotent.
+        """Stop the device; what it has captured is still delivered. Idempotent.
 
         Raises
-            AudioDeviceError: the device refused.
+            AudioDeviceError: the device cannot be stopped.
         """
         with self._lock:
             if self._capture is not None:
                 _checked(self._capture.pause, "pause the microphone")
 
     def resume(self) -> None:
-        """Let the device capture again. Idempotent.
+        """Restart the device after `pause()`. Idempotent.
 
         Raises
-            AudioDeviceError, AudioPermissionError: the device is gone, or refused.
+            AudioDeviceError: the device was lost.
+            AudioPermissionError: the system does not allow use of the microphone.
         """
         with self._lock:
             if self._capture is not None:
                 _checked(self._capture.resume, "resume the microphone")
 
     def restart(self) -> None:
-        """Close the device and open it anew, with the same handlers, also after `on_error`.
+        """Close the device and open it again with the same handlers, also after `on_error`.
 
-        Samples have no header, so this is for devices that were lost. A pause ends.
+        Samples have no header, so this is only needed for a lost device. It ends a pause.
 
         Raises
-            StateError: it was never started. Else as `start()`.
+            StateError: it was never started.
+            AudioUnavailableError, AudioPermissionError, AudioDeviceError: as `start()`.
         """
         with self._lock:
             capture = self._capture

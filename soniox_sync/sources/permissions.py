@@ -1,27 +1,24 @@
-"""May the microphone be used: asked without opening it, or by opening it for a moment."""
+"""Permission to use the microphone: checked without opening it, or by opening it briefly."""
 
 from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import Any, Optional, Protocol, Union
+from typing import Any, Callable, Optional, Protocol, Union
 
-from ..errors import (
-    AudioDeviceError,
-    AudioPermissionError,
-    AudioUnavailableError,
-    ConfigurationError,
-)
-from ._portaudio import as_audio_error, device_errors, load_sounddevice
+from .._support.checks import one_of
+from .._support.reprs import quoted, summary
+from ..audio.portaudio import as_audio_error, device_errors, load_sounddevice
+from ..errors import AudioDeviceError, AudioPermissionError, AudioUnavailableError
 
-__all__ = ["DevicePermissionResolver", "PermissionResolver", "PermissionResult", "PermissionStatus"]
+Device = Union[int, str, None]
 
 
 class PermissionStatus(str, enum.Enum):
-    """Says how a permission stands; equal to the plain string. Source: PROTOCOL 9.
+    """State of a permission; compares equal to its string value. Source: PROTOCOL 9.
 
     `granted`; `denied`: by the user or the system; `prompt`: the user would be asked;
-    `unavailable`: there is nothing to permit, no device or no audio library.
+    `unavailable`: there is no device or no audio library.
     """
 
     GRANTED = "granted"
@@ -34,68 +31,73 @@ class PermissionStatus(str, enum.Enum):
 
 @dataclass(frozen=True)
 class PermissionResult:
-    """Is the answer of a `PermissionResolver`; `can_request`: whether `request` may change it."""
+    """Answer of a `PermissionResolver`; `can_request`: whether `request()` may change it."""
 
     status: PermissionStatus
     can_request: bool
 
 
 class PermissionResolver(Protocol):
-    """Tells whether a recording may use a device; `name` is `"microphone"`. Source: PROTOCOL 9."""
+    """Resolver of the permission to use a device; `name` is `"microphone"`. Source: PROTOCOL 9."""
 
     def check(self, name: str) -> PermissionResult:
-        """Tell how the permission stands. Never asks the user."""
+        """Return the state of the permission. Never asks the user."""
 
     def request(self, name: str) -> PermissionResult:
-        """Ask for the permission if that is possible, and tell how it stands then. May block."""
+        """Ask for the permission if possible, and return its new state. May block."""
 
 
 class DevicePermissionResolver:
-    """Asks PortAudio; for programs on a desktop. Needs the extra `audio`. Thread-safe.
+    """Resolver that asks PortAudio, for desktop programs. Needs the extra `audio`. Thread-safe.
 
-    `device`: as for `MicrophoneSource`, `None` is the system's own choice.
+    `device`: as for `MicrophoneSource`, `None` for the system default.
     """
 
-    def __init__(self, *, device: Union[int, str, None] = None) -> None:
+    def __init__(self, *, device: Device = None) -> None:
         self._device = device
 
-    def check(self, name: str) -> PermissionResult:
-        """Tell `granted` when there is an input device, else `unavailable`.
+    def __repr__(self) -> str:
+        return summary(self, device_name(self._device))
 
-        Opens nothing and never asks. PortAudio does not know what the system will say once the
-        microphone is opened, `request` finds that out.
+    def check(self, name: str) -> PermissionResult:
+        """Return `granted` if there is an input device, else `unavailable`.
+
+        Opens nothing and never asks. Whether the system allows use of the microphone is only known
+        after opening it, which `request()` does.
 
         Raises
             ConfigurationError: `name` is not `"microphone"`.
         """
-        _check_name(name)
-        try:
-            _find(load_sounddevice(), self._device)
-        except (AudioDeviceError, AudioPermissionError, AudioUnavailableError) as error:
-            return _result_of(error)
-        return PermissionResult(PermissionStatus.GRANTED, can_request=True)
+        return self._resolve(name, _find)
 
     def request(self, name: str) -> PermissionResult:
-        """Open the microphone for a moment, on which a system that asks does so; tell the outcome.
+        """Open the microphone briefly, which makes some systems ask the user; return the outcome.
 
         Raises
             ConfigurationError: `name` is not `"microphone"`.
         """
-        _check_name(name)
+        return self._resolve(name, _try_to_open)
+
+    def _resolve(self, name: str, probe: Callable[[Any, Device], object]) -> PermissionResult:
+        one_of(("microphone",))("name", name)
         try:
-            _try(load_sounddevice(), self._device)
-        except (AudioDeviceError, AudioPermissionError, AudioUnavailableError) as error:
-            return _result_of(error)
+            probe(load_sounddevice(), self._device)
+        except AudioPermissionError:
+            return PermissionResult(PermissionStatus.DENIED, can_request=False)
+        except (AudioDeviceError, AudioUnavailableError):
+            return PermissionResult(PermissionStatus.UNAVAILABLE, can_request=False)
         return PermissionResult(PermissionStatus.GRANTED, can_request=True)
 
 
-def _check_name(name: str) -> None:
-    if name != "microphone":
-        raise ConfigurationError(f'the only permission there is is "microphone", not {name!r}')
+def device_name(device: Device) -> str:
+    """Return a device as it was chosen, for a repr."""
+    if device is None:
+        return "default device"
+    return f"device {quoted(device) if isinstance(device, str) else device}"
 
 
-def _find(sounddevice: Any, device: Union[int, str, None]) -> Any:
-    """Describe the input device. Raises one of the three audio errors."""
+def _find(sounddevice: Any, device: Device) -> Any:
+    """Return the description of the input device; raise one of the three audio errors."""
     try:
         found = sounddevice.query_devices(device, "input")
     except device_errors(sounddevice) as error:
@@ -105,11 +107,11 @@ def _find(sounddevice: Any, device: Union[int, str, None]) -> Any:
     return found
 
 
-def _try(sounddevice: Any, device: Union[int, str, None]) -> None:
+def _try_to_open(sounddevice: Any, device: Device) -> None:
     found = _find(sounddevice, device)
     stream: Optional[Any] = None
     try:
-        # its own rate: whether a wanted one is offered is not the question here
+        # at its own rate: whether it supports others does not matter here
         stream = sounddevice.RawInputStream(
             device=device, samplerate=found["default_samplerate"], channels=1, dtype="int16"
         )
@@ -119,9 +121,3 @@ def _try(sounddevice: Any, device: Union[int, str, None]) -> None:
     finally:
         if stream is not None:
             stream.close()
-
-
-def _result_of(error: Exception) -> PermissionResult:
-    if isinstance(error, AudioPermissionError):
-        return PermissionResult(PermissionStatus.DENIED, can_request=False)
-    return PermissionResult(PermissionStatus.UNAVAILABLE, can_request=False)

@@ -1,4 +1,4 @@
-"""`PipeSource`: standard input, a process' output, a socket: what comes, when it comes."""
+"""`PipeSource`: standard input, the output of a process, a socket: data as it arrives."""
 
 from __future__ import annotations
 
@@ -7,45 +7,49 @@ import os
 import select
 import socket
 import threading
-from typing import Any, BinaryIO, Callable, Optional, Union
+from typing import Any, Callable, Optional, Union
 
+from .._support.checks import suggests_keywords
+from .._support.reprs import file_name
+from .._support.types import ReadableFile
+from ..audio.samples import buffer_bytes
 from ..errors import StateError
-from .base import SourceAudio, told_audio
+from .base import SourceAudio
+from .feeds import Feed
 from .file import check_binary
-from .streams import StreamFormat
-from .threaded import Feed, SourceClock, ThreadedSource
+from .pacing import SourceClock
+from .streams import StreamFeed, StreamSource
 
-__all__ = ["PipeSource"]
-
-# half a second of 16-bit 16 kHz: a full pipe must not become one long burst
+# half a second of 16-bit samples at 16 kHz: a full pipe must not be sent as one long burst
 _READ_BYTES = 16 * 1024
 
 
-class PipeSource(ThreadedSource):
-    """Delivers what a binary stream has, without waiting to fill a chunk; its end is the end.
+class PipeSource(StreamSource):
+    """Source that delivers the data of a binary stream as it arrives, in chunks of any size.
 
     `fileobj`: raw or buffered (`sys.stdin.buffer`, `Popen.stdout`, `socket.makefile("rb")`). It is
-    read with `read1` where it has that, never closed, and must not be read by anyone else
-    meanwhile. While the handlers hold this source back it reads nothing, so the writer waits.
+    read with `read1` if it has that, is never closed, and must not be read by anyone else at the
+    same time. While the handlers hold this source back it reads nothing, so the writer waits.
 
     `audio_format`, `sample_rate`, `num_channels`, `pace`, `audio`: as for `IterableSource`.
 
-    `stop()` wakes a blocked read at once where the platform can wait for descriptors (not on
-    Windows, nor for objects without one): there the thread is left behind after half a second and
-    delivers nothing, but may take one last piece off the stream. Bytes that someone had the
-    stream's own buffer read ahead arrive with the next that come. `clock` is for tests.
+    `stop()` interrupts a blocked read at once if the platform can wait for descriptors (not on
+    Windows, nor for objects without one). Otherwise it returns after half a second without the
+    thread, which delivers nothing, but may consume one last chunk of the stream. Bytes that were
+    read ahead into the stream's own buffer are delivered when more arrive. `clock` is for tests.
     Thread-safe.
 
     Raises
-        InputTypeError: no binary stream. ConfigurationError: a headerless format without rate or
-            channels.
+        ConfigurationError: a headerless format without rate or channels.
+        InputTypeError: not a binary stream.
     """
 
     _thread_name = "soniox-source-pipe"
 
+    @suggests_keywords()
     def __init__(
         self,
-        fileobj: BinaryIO,
+        fileobj: ReadableFile,
         *,
         pace: Union[bool, float, None] = False,
         audio_format: Optional[str] = None,
@@ -53,44 +57,39 @@ class PipeSource(ThreadedSource):
         num_channels: Optional[int] = None,
         clock: Optional[SourceClock] = None,
     ) -> None:
-        super().__init__(pace=pace, clock=clock)
-        check_binary(fileobj, "PipeSource needs a binary stream")
-        # Immutable
-        self._file = fileobj
-        self._told = told_audio(audio_format, sample_rate, num_channels)
-
-    @property
-    def audio(self) -> Optional[SourceAudio]:
-        """Say what is delivered; `None` for WAV until its header came."""
-        return super().audio or StreamFormat(self._told).audio
+        super().__init__(pace, audio_format, sample_rate, num_channels, clock)
+        check_binary("fileobj", "a binary stream", fileobj)
+        self._file = fileobj  # immutable
 
     def _open(self) -> Feed:
         if getattr(self._file, "closed", False):
             raise StateError("cannot start: the stream is closed")
-        return _PipeFeed(self._file, StreamFormat(self._told))
+        return _PipeFeed(self._file, self._declared)
+
+    def _describe(self) -> tuple[str, Optional[SourceAudio]]:
+        return file_name(self._file), self.audio
 
 
-class _PipeFeed:
-    """Waits for the stream and for `wake`, reads what is there."""
+class _PipeFeed(StreamFeed):
+    """Feed of a binary stream; `read` waits for data, or for `wake`."""
 
-    can_restart = False
-
-    def __init__(self, file: BinaryIO, stream: StreamFormat) -> None:
-        self._stream = stream
-        self._read_some = _reader_of(file)
+    def __init__(self, file: ReadableFile, declared: Optional[SourceAudio]) -> None:
+        super().__init__(declared)
+        # read() of a raw file returns what is available; that of a buffered one waits for as much
+        # as was requested
+        self._read_some: Callable[[int], Any] = file.read
+        if not isinstance(file, io.RawIOBase) and callable(getattr(file, "read1", None)):
+            self._read_some = file.read1  # type: ignore[attr-defined]
         self._waiter = _waiter_for(file)
 
-    @property
-    def audio(self) -> Optional[SourceAudio]:
-        return self._stream.audio
-
-    @property
-    def bytes_per_second(self) -> Optional[float]:
-        return self._stream.bytes_per_second
-
     def read(self) -> Optional[bytes]:
-        """Give what is there, `b""` when woken, `None` at the end. Raises what the stream does."""
-        if self._stream.is_over:
+        """Return what is available, `b""` if woken, `None` at the end.
+
+        Raises
+            BlockingIOError: the stream is non-blocking and cannot be waited for.
+            Exception: what the stream raised.
+        """
+        if self.is_over:
             return None
         if self._waiter is not None and not self._waiter.wait():
             return b""
@@ -100,12 +99,8 @@ class _PipeFeed:
                 raise BlockingIOError("the stream is non-blocking and cannot be waited for")
             return b""
         if not data:
-            self._stream.end()
-            return None
-        return self._stream.feed(bytes(data))
-
-    def restart(self) -> None:
-        """Do nothing: what comes through a pipe cannot be begun again."""
+            return self.end()
+        return self.strip_header(buffer_bytes("the stream", data, None))
 
     def wake(self) -> None:
         """End a waiting `read`."""
@@ -113,21 +108,13 @@ class _PipeFeed:
             self._waiter.wake()
 
     def close(self) -> None:
-        """Give back what was needed to wait; the stream stays open."""
+        """Close the wake descriptors; the stream stays open."""
         if self._waiter is not None:
             self._waiter.close()
 
 
-def _reader_of(file: BinaryIO) -> Callable[[int], Any]:
-    # read() of a raw file gives what is there, that of a buffered one waits for all it was asked
-    if not isinstance(file, io.RawIOBase) and callable(getattr(file, "read1", None)):
-        read1: Callable[[int], Any] = file.read1  # type: ignore[attr-defined]
-        return read1
-    return file.read
-
-
-def _waiter_for(file: BinaryIO) -> Optional[_Waiter]:
-    """Make what waits for the stream; `None` when its reads can only block."""
+def _waiter_for(file: Any) -> Optional[_Waiter]:
+    """Return a waiter for the stream; `None` if its reads can only block."""
     if not hasattr(select, "poll"):
         return None
     try:
@@ -138,17 +125,17 @@ def _waiter_for(file: BinaryIO) -> Optional[_Waiter]:
 
 
 def _is_plain(raw: object) -> bool:
-    """Tell whether the descriptor shows all there is: decompressors and TLS hold more than it."""
+    """Return whether all data is visible at the descriptor, unlike with decompression or TLS."""
     if isinstance(raw, socket.SocketIO):
         return type(getattr(raw, "_sock", None)) is socket.socket
     return isinstance(raw, io.FileIO)
 
 
 class _Waiter:
-    """Waits until a descriptor can be read or `wake` was called."""
+    """Waits for a descriptor to become readable; `wake` interrupts that from any thread."""
 
     def __init__(self, fd: int) -> None:
-        # Guards the wake descriptor against a wake that races with close. Leaf, never waits.
+        # Guards the wake descriptors against a wake that races with close. Leaf, never waits.
         self._lock = threading.Lock()
         self._wake_in, self._wake_out = os.pipe()
         self._woken = False
@@ -158,7 +145,7 @@ class _Waiter:
         self._poll.register(self._wake_in, select.POLLIN)
 
     def wait(self) -> bool:
-        """Wait; False when woken, for good."""
+        """Wait; return False once woken, and from then on."""
         ready = [fd for fd, _ in self._poll.poll()]
         return self._wake_in not in ready
 

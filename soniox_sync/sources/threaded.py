@@ -1,190 +1,65 @@
-"""The thread of a source that reads: pace, pause, back-pressure, one end.
+"""Thread of a source that reads a feed: pace, pause, back-pressure, one end.
 
-`ThreadedSource` is the life cycle, a `Feed` is what is read. Handlers are called by that one
-thread alone, so they come in order; one that blocks holds the source back.
+`ThreadedSource` is the life cycle, a `Feed` what is read. Only this thread calls the handlers, so
+the calls are in order; a handler that blocks holds the source back.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-import time
-from typing import Optional, Protocol, Union
+from typing import Optional, Union
 
-from ..errors import AudioSourceError, ConfigurationError, InputTypeError, StateError
-from .base import AudioSourceHandlers, SourceAudio
-
-__all__ = ["Feed", "Pace", "SourceClock", "ThreadedSource", "speed_of"]
+from .._support.checks import refused
+from .._support.reprs import summary
+from ..errors import StateError
+from .base import AudioSourceHandlers, SourceAudio, describe_audio
+from .feeds import Feed
+from .pacing import AT_ONCE, Gate, Pace, SourceClock, speed_of
 
 _log = logging.getLogger("soniox_sync")
 
-# A thread of ours ends within a chunk once stopped; one that is inside foreign code (the user's
-# iterable, a pipe that cannot be waited for) may never come back and gets the short grace.
+# Once stopped, the thread ends within a chunk; inside code that cannot be interrupted (the user's
+# iterable, a pipe that cannot be waited for) it may never end, so the wait is short.
 _JOIN_SEC = 5.0
 _GRACE_SEC = 0.5
 
-# A source held back for longer does not burst to catch up: nothing of it is live, and the service
-# takes audio in real time or close to it (PROTOCOL 2.3). Less is jitter, which the schedule absorbs
-_MAX_LAG_SEC = 1.0
 
-
-class SourceClock:
-    """Is the time a source keeps; tests put their own in its place."""
-
-    def now(self) -> float:
-        """Give monotonic seconds."""
-        return time.monotonic()
-
-    def wait(self, changed: threading.Condition, seconds: Optional[float]) -> None:
-        """Wait until `changed` is notified, at most `seconds` (`None`: without limit)."""
-        changed.wait(seconds)
-
-
-class Feed(Protocol):
-    """Is what a source reads from; the source's thread alone calls `read` and `close`."""
-
-    @property
-    def audio(self) -> Optional[SourceAudio]:
-        """Say what is read, `None` while the header is yet to come."""
-
-    @property
-    def bytes_per_second(self) -> Optional[float]:
-        """Give the weight of a second, for the pace; `None` when unknown."""
-
-    @property
-    def can_restart(self) -> bool:
-        """Tell whether `restart` works."""
-
-    def read(self) -> Optional[bytes]:
-        """Give the next bytes, `b""` when there are none just now, `None` at the end."""
-
-    def restart(self) -> None:
-        """Make the next `read` begin with the container's header."""
-
-    def wake(self) -> None:
-        """Make a blocked `read` return, where that is possible. Called from any thread."""
-
-    def close(self) -> None:
-        """Give back what was opened."""
-
-
-def speed_of(pace: Union[bool, float, None]) -> Optional[float]:
-    """Give the factor of real time, `None` for as fast as the bytes are taken.
-
-    Raises
-        ConfigurationError: a negative or infinite pace. InputTypeError: no number.
-    """
-    if pace is None or pace is False:
-        return None
-    if pace is True:
-        return 1.0
-    if not isinstance(pace, (int, float)):
-        raise InputTypeError(f"pace must be a bool or a number, not {type(pace).__name__}")
-    if not 0 <= pace < float("inf"):
-        raise ConfigurationError(f"pace must be positive and finite, not {pace}")
-    return float(pace) or None
-
-
-class Gate:
-    """Is where a source's thread waits: for the schedule, through a pause, until the stop."""
-
-    def __init__(self, clock: SourceClock) -> None:
-        self._clock = clock
-        # Guards the fields below. Held across nothing but the wait on itself. Leaf.
-        self._changed = threading.Condition(threading.Lock())
-        self._stopped = False
-        self._paused_at: Optional[float] = None
-        self._paused_sec = 0.0
-
-    @property
-    def stopped(self) -> bool:
-        """Tell whether `stop()` was called."""
-        return self._stopped
-
-    def stop(self) -> None:
-        """End every wait, for good."""
-        with self._changed:
-            self._stopped = True
-            self._changed.notify_all()
-
-    def pause(self) -> None:
-        """Hold the thread and its schedule."""
-        with self._changed:
-            if self._paused_at is None:
-                self._paused_at = self._clock.now()
-                self._changed.notify_all()
-
-    def resume(self) -> None:
-        """Let the thread go on; the schedule goes on where it stood, without a burst."""
-        with self._changed:
-            if self._paused_at is not None:
-                self._paused_sec += self._clock.now() - self._paused_at
-                self._paused_at = None
-                self._changed.notify_all()
-
-    def played(self) -> float:
-        """Give the seconds on the clock, without those of pauses."""
-        with self._changed:
-            return self._played()
-
-    def _played(self) -> float:
-        now = self._clock.now() if self._paused_at is None else self._paused_at
-        return now - self._paused_sec
-
-    def wait_until(self, due: float) -> bool:
-        """Wait until `played()` reaches `due` and no pause holds; False once stopped."""
-        with self._changed:
-            while not self._stopped:
-                left = due - self._played()
-                if self._paused_at is not None:
-                    self._clock.wait(self._changed, None)
-                elif left > 0:
-                    self._clock.wait(self._changed, left)
-                else:
-                    return True
-            return False
-
-
-class Pace:
-    """Is an absolute schedule: a late piece does not delay those after it. Not thread-safe."""
-
-    def __init__(self, gate: Gate, speed: Optional[float]) -> None:
-        self._gate = gate
-        self._speed = speed
-        self._due = gate.played()
-
-    def wait(self, num_bytes: int, bytes_per_second: Optional[float]) -> bool:
-        """Wait until the next piece is due and count it; False once stopped."""
-        if self._speed is None or not bytes_per_second:
-            return self._gate.wait_until(float("-inf"))
-        if not self._gate.wait_until(self._due):
-            return False
-        self._due = max(self._due, self._gate.played() - _MAX_LAG_SEC)
-        self._due += num_bytes / bytes_per_second / self._speed
-        return True
-
-
-class _Run:
-    """Is one start of a source, until its end."""
+class Run:
+    """One run of a source, from `start()` to its end."""
 
     def __init__(self, handlers: AudioSourceHandlers, clock: SourceClock) -> None:
         self.handlers = handlers
-        self.gate = Gate(clock)
+        self.gate: Gate = Gate(clock)
         self.feed: Optional[Feed] = None
         self.thread: Optional[threading.Thread] = None
         self.reading = False  # the thread is inside code that may not return
-        self.restart = threading.Event()
-        self.over = False
+        self.restart: threading.Event = threading.Event()
+        self.is_empty = True  # nothing was delivered
+        self.outcome = ""  # set once: ended, failed or stopped
+
+    @property
+    def state(self) -> str:
+        """Word for a repr."""
+        if self.outcome:
+            return self.outcome
+        return "stopped" if self.gate.stopped else "paused" if self.gate.paused else "running"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more comes."""
+        return bool(self.outcome)
 
 
 class ThreadedSource:
-    """Reads a feed on one daemon thread and hands it over, at a pace.
+    """Base of the sources that read a feed on a daemon thread and deliver it at a pace.
 
-    Not live: an `on_data` that blocks holds the reading back. All methods are safe from any
-    thread. Subclasses say what is read, in `_open`.
+    Not live: an `on_data` that blocks holds back the reading. All methods are safe from any thread.
+    Subclasses return the feed from `_open`.
     """
 
     is_live = False
+    echo_free = True
     _thread_name = "soniox-source"
 
     def __init__(
@@ -193,39 +68,50 @@ class ThreadedSource:
         # Immutable
         self._speed = speed_of(pace)
         self._clock = clock or SourceClock()
-        # Guards _run, and its thread's start. Held across neither reading nor handlers. Leaf.
+        # Guards _run, and the start of its thread. Not held during reading or handlers. Leaf.
         self._lock = threading.Lock()
-        self._run: Optional[_Run] = None
+        self._run: Optional[Run] = None
 
     def _open(self) -> Feed:
         raise AssertionError("a subclass opens its feed")  # pragma: no cover
 
+    def _describe(self) -> tuple[str, Optional[SourceAudio]]:
+        raise AssertionError("a subclass says what it reads")  # pragma: no cover
+
+    def __repr__(self) -> str:
+        subject, audio = self._describe()
+        run = self._run
+        return summary(
+            self, subject, describe_audio(audio), "not started" if run is None else run.state
+        )
+
     @property
     def audio(self) -> Optional[SourceAudio]:
-        """Say what is delivered; `None` before `start()`, and until a stream's header came."""
+        """Format of what is delivered; `None` before `start()`, and until a header was read."""
         run = self._run
         return run.feed.audio if run is not None and run.feed is not None else None
 
     def start(self, handlers: AudioSourceHandlers) -> None:
-        """Open what is to be read and begin to deliver it.
+        """Open what is to be read, and start delivering it.
 
         Raises
-            OSError: it could not be opened. ConfigurationError: its format must be told.
-            StateError: the source is running, or what it reads is used up.
+            OSError: it could not be opened.
+            ConfigurationError: its format must be declared.
+            StateError: the source is running, or can be read only once.
         """
-        run = _Run(handlers, self._clock)
+        run = Run(handlers, self._clock)
         with self._lock:
-            if self._run is not None and not self._run.over:
+            if self._run is not None and not self._run.ended:
                 raise StateError("cannot start: the source is running")
             self._run = run
         try:
             run.feed = self._open()
         except BaseException:
-            run.over = True
+            run.outcome = "failed"
             raise
-        self._launch(run, run.feed)
+        self._start_thread(run, run.feed)
 
-    def _launch(self, run: _Run, feed: Feed) -> None:
+    def _start_thread(self, run: Run, feed: Feed) -> None:
         thread = threading.Thread(
             target=self._main, args=(run, feed), name=self._thread_name, daemon=True
         )
@@ -234,14 +120,15 @@ class ThreadedSource:
                 thread.start()
                 run.thread = thread
                 return
-        run.over = True  # stopped while it was being opened
+        run.outcome = "stopped"  # while it was being opened
         feed.close()
 
     def stop(self) -> None:
-        """End; no handler is called once this returned. Idempotent, legal inside a handler.
+        """Stop; no handler is called after this has returned.
 
-        Waits for the thread, 5 s at most; half a second when it is stuck where it cannot be woken
-        (the user's iterable, a pipe on Windows): it is then left behind and delivers nothing.
+        Waits for the thread, at most 5 s; only half a second if the thread cannot be interrupted
+        (in the user's iterable, or a pipe on Windows): it then delivers nothing more. Idempotent;
+        callable inside a handler.
         """
         with self._lock:
             run = self._run
@@ -253,46 +140,44 @@ class ThreadedSource:
         _join(run)
 
     def pause(self) -> None:
-        """Cease reading and delivering; the piece on its way still arrives. Idempotent."""
+        """Stop reading and delivering; one more chunk may still be delivered. Idempotent."""
         run = self._run
         if run is not None:
             run.gate.pause()
 
     def resume(self) -> None:
-        """Go on where it was paused, at the same pace, without a burst. Idempotent."""
+        """Continue where it was paused, at the same pace, without a burst. Idempotent."""
         run = self._run
         if run is not None:
             run.gate.resume()
 
-    def _restart(self) -> None:
-        run = self._run
-        if run is None or run.over or run.feed is None:
-            raise StateError("cannot restart: the source is not running")
-        if run.feed.audio is not None and run.feed.audio.raw is not None:
-            return  # samples go on without a header
-        if not run.feed.can_restart:
-            raise AudioSourceError("cannot restart: the header of this container is not known")
-        run.restart.set()
+    # -- the source's thread ---------------------------------------------------------------------
 
-    def _main(self, run: _Run, feed: Feed) -> None:
+    def _main(self, run: Run, feed: Feed) -> None:
         error: Optional[BaseException] = None
         try:
             self._pump(run, feed)
-        except BaseException as exc:  # noqa: BLE001 - a thread's top: the user's code may raise any
+        except BaseException as exc:  # noqa: BLE001 - top of a thread, may be the user's
             error = exc
         try:
             feed.close()
         except BaseException as exc:  # noqa: BLE001 - the same
             if error is None:
                 error = exc
-        run.over = True
-        _tell_end(run, error)
+        if error is None and run.is_empty and not run.gate.stopped:
+            error = refused("audio", "audio to transcribe", "no audio at all")
+        failed = error is not None
+        run.outcome = "stopped" if run.gate.stopped else "failed" if failed else "ended"
+        _report_end(run, error)
 
-    def _pump(self, run: _Run, feed: Feed) -> None:
+    def _pump(self, run: Run, feed: Feed) -> None:
         pace = Pace(run.gate, self._speed)
-        while run.gate.wait_until(float("-inf")):
+        while run.gate.wait_until(AT_ONCE):
             if run.restart.is_set():
-                _begin_again(run, feed)
+                run.restart.clear()
+                feed.restart()
+                if run.handlers.on_restart is not None:
+                    run.handlers.on_restart()
             run.reading = True
             data = feed.read()
             run.reading = False
@@ -300,34 +185,28 @@ class ThreadedSource:
                 return
             if not data:
                 continue
+            run.is_empty = False
             if not pace.wait(len(data), feed.bytes_per_second):
                 return
             run.handlers.on_data(data)
 
 
-def _begin_again(run: _Run, feed: Feed) -> None:
-    run.restart.clear()
-    feed.restart()
-    if run.handlers.on_restart is not None:
-        run.handlers.on_restart()
-
-
-def _tell_end(run: _Run, error: Optional[BaseException]) -> None:
-    """Call the one handler that ends a run, or none after a stop."""
+def _report_end(run: Run, error: Optional[BaseException]) -> None:
+    """Call the handler that ends a run, or none after `stop()`."""
     if run.gate.stopped:
         if error is not None:
-            _log.warning("! a source failed while it was being stopped: %r", error)
+            _log.warning("! a source failed while being stopped: %r", error)
         return
     try:
         if error is not None:
             run.handlers.on_error(error)
         elif run.handlers.on_end is not None:
             run.handlers.on_end()
-    except Exception:  # noqa: BLE001 - a thread's top: logged
-        _log.exception("! a source's last handler failed")
+    except Exception:  # noqa: BLE001 - top of a thread: logged
+        _log.exception("! the on_end or on_error handler of a source failed")
 
 
-def _join(run: _Run) -> None:
+def _join(run: Run) -> None:
     thread = run.thread
     if thread is None or thread is threading.current_thread():
         return
@@ -335,4 +214,4 @@ def _join(run: _Run) -> None:
     if thread.is_alive() and not run.reading:
         thread.join(_JOIN_SEC - _GRACE_SEC)
     if thread.is_alive():
-        _log.warning("! %s does not end: it is left behind and delivers nothing", thread.name)
+        _log.warning("! thread %s did not end; it delivers nothing more", thread.name)

@@ -1,4 +1,4 @@
-"""Turn tokens into what people read: transcripts, segments, utterances, captions.
+"""From tokens to what people read: transcripts, segments, utterances, captions.
 
 Everything here is pure: no thread, no socket. Feed it the `Result`s of a session::
 

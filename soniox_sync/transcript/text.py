@@ -1,12 +1,13 @@
-"""Measure and break text: grapheme clusters, columns, words, direction.
+"""Text layout: grapheme clusters, columns, line breaks, direction.
 
-An approximation of Unicode's annexes 11, 14 and 29 by the tables Python carries. It never parts
-what a reader sees as one character; in scripts without spaces it breaks between characters (and
-before no closing punctuation), since word breaks there need a dictionary.
+An approximation of Unicode's annexes 11, 14 and 29 with the tables that Python includes. It never
+splits what a reader sees as one character; scripts without spaces are broken between characters
+(but not before closing punctuation), since word breaks there need a dictionary.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
@@ -16,6 +17,8 @@ __all__ = [
     "begins_word",
     "cell_width",
     "chop",
+    "count_sentences",
+    "ends_sentence",
     "graphemes",
     "is_rtl",
     "leads_rtl",
@@ -26,9 +29,9 @@ __all__ = [
 ]
 
 _ZWJ = "\u200d"
-# spacing vowels that belong to the consonant before them although Unicode calls them letters
+# Thai and Lao vowels that belong to the consonant before them, although Unicode calls them letters
 _TRAILING_LETTERS = frozenset("\u0e33\u0eb3")
-# blocks written without spaces between words: a line may break between any two clusters
+# blocks written without spaces between words: lines may break between any two clusters
 _UNSPACED = (
     (0x0E00, 0x0EFF),  # Thai, Lao
     (0x1000, 0x109F),  # Myanmar
@@ -42,7 +45,7 @@ _UNSPACED = (
     (0x1B000, 0x1B16F),  # kana supplement
     (0x20000, 0x3FFFD),  # ideographs B and later
 )
-# beside closing punctuation: marks that must not begin a line in Chinese and Japanese
+# apart from closing punctuation: characters that must not begin a line
 _NOT_AT_START = frozenset(
     "、。，．・：；？！ー々ゝゞヽヾぁぃぅぇぉっゃゅょァィゥェォッャュョ…‥％ฯๆ៕។"
     "\u0e30\u0e32\u0e45\u0eb0\u0eb2"  # Thai and Lao vowels written behind their consonant
@@ -54,7 +57,7 @@ _CLOSING = frozenset({"Pe", "Pf"})
 
 
 def graphemes(text: str) -> Iterator[str]:
-    """Split text into what a reader sees as characters; concatenation gives the text back."""
+    """Yield what a reader sees as characters; they concatenate to the text."""
     cluster = ""
     for char in text:
         if cluster and not _joins(cluster, char):
@@ -65,10 +68,15 @@ def graphemes(text: str) -> Iterator[str]:
         yield cluster
 
 
+# One cluster, by the rules of Unicode's annex 29: "e" + combining accent; emoji + joiner + emoji;
+# the two letters of a flag; Indic consonant + virama + consonant; the parts of a Hangul syllable.
+
+
 def _joins(cluster: str, char: str) -> bool:
+    """Return whether `char` continues the cluster before it."""
     last = cluster[-1]
     if char < "\u0300" and last < "\u0300":
-        return last == "\r" and char == "\n"
+        return last == "\r" and char == "\n"  # nothing else combines below U+0300
     if unicodedata.category(last) in ("Cc", "Zl", "Zp"):
         return False
     if _extends(char):
@@ -76,15 +84,16 @@ def _joins(cluster: str, char: str) -> bool:
     if last == _ZWJ:
         return unicodedata.category(char) == "So"
     if _is_regional(char):
+        # flags are pairs: the third letter begins the next flag
         return len(cluster) % 2 == 1 and all(map(_is_regional, cluster))
     if _is_conjoining(last, char):
         return True
-    return _hangul_joins(last, char)
+    return _hangul_type(char) in _HANGUL_FOLLOWERS.get(_hangul_type(last), ())
 
 
 @lru_cache(maxsize=4096)
 def _extends(char: str) -> bool:
-    """Tell whether a character always belongs to the one before it."""
+    """Return whether a character always belongs to the one before it."""
     code = ord(char)
     return (
         unicodedata.category(char) in ("Mn", "Me", "Mc")
@@ -101,17 +110,22 @@ def _is_regional(char: str) -> bool:
 
 
 def _is_conjoining(last: str, char: str) -> bool:
-    """Tell whether an Indic virama ties the next consonant to the cluster."""
+    """Return whether an Indic virama joins the next consonant to the cluster."""
     return (
-        unicodedata.combining(last) == 9
+        unicodedata.combining(last) == 9  # the class of all viramas
         and unicodedata.category(char) == "Lo"
-        and ord(last) >> 7 == ord(char) >> 7
+        and ord(last) >> 7 == ord(char) >> 7  # one script: each has a block of 128
     )
 
 
-def _hangul_joins(last: str, char: str) -> bool:
-    before, after = _hangul_type(last), _hangul_type(char)
-    return after in {"L": "LVST", "V": "VT", "S": "VT", "T": "T"}.get(before, ()) and after != ""
+# what may follow in a Hangul syllable: L leading consonant, V vowel, T trailing consonant, S a
+# composed syllable (which may lack its last consonant)
+_HANGUL_FOLLOWERS = {
+    "L": ("L", "V", "S", "T"),
+    "V": ("V", "T"),
+    "S": ("V", "T"),
+    "T": ("T",),
+}
 
 
 def _hangul_type(char: str) -> str:
@@ -129,10 +143,10 @@ def _hangul_type(char: str) -> str:
 
 @lru_cache(maxsize=8192)
 def cell_width(cluster: str) -> int:
-    """Give the columns one cluster takes on a terminal.
+    """Return the columns one cluster takes on a terminal.
 
-    An emoji takes two however it is composed. Elsewhere the letters of a cluster add up, as in
-    Thai or Devanagari. Where terminals disagree this is the larger number, so that lines fit.
+    An emoji takes two, however it is composed. Elsewhere the letters of a cluster add up, as in
+    Thai or Devanagari. If terminals disagree, this is the larger number, so that lines fit.
     """
     if len(cluster) == 1:
         return _char_width(cluster)
@@ -153,10 +167,10 @@ def _char_width(char: str) -> int:
 
 
 def text_width(text: str) -> int:
-    """Give the columns of a text in one line."""
+    """Return the columns of a text in one line."""
     if text.isascii() and text.isprintable():
         return len(text)
-    # words come back again and again
+    # words recur; longer texts would only fill the cache
     return _word_width(text) if len(text) <= _LONG_WORD else _sum_width(text)
 
 
@@ -174,10 +188,13 @@ def _is_unspaced(char: str) -> bool:
 
 
 def split_words(text: str) -> list[str]:
-    """Split text where a line may break; each piece keeps the spaces before it.
+    """Split text where lines may break; each piece keeps the spaces before it.
 
-    Concatenation gives the text back. Breaks lie before spaces, and between the clusters of
-    scripts without spaces, but never before closing or after opening punctuation.
+    The pieces concatenate to the text. Breaks are before spaces, and between the clusters of
+    scripts without spaces, but never before closing or after opening punctuation:
+
+        "Hello, you there"    "Hello," " you" " there"
+        "今日は「いい」天気。"   "今" "日" "は" "「い" "い」" "天" "気。"
     """
     words: list[list[str]] = []
     for cluster in graphemes(text):
@@ -189,12 +206,12 @@ def split_words(text: str) -> list[str]:
 
 
 def _may_break(before: str, cluster: str) -> bool:
-    """Tell whether a line may end after `before` and go on with `cluster`."""
+    """Return whether a line may end after `before` and continue with `cluster`."""
     last, char = before[-1], cluster[0]
     if last.isspace():
-        return False  # spaces lead the word they precede
+        return False  # spaces belong to the word that follows
     if char.isspace():
-        return char not in "\u00a0\u202f\u2060"
+        return char not in "\u00a0\u202f\u2060"  # no-break spaces, word joiner
     if not (_is_unspaced(last) or _is_unspaced(char)):
         return False
     if char in _NOT_AT_START or unicodedata.category(char) in _CLOSING:
@@ -205,18 +222,20 @@ def _may_break(before: str, cluster: str) -> bool:
 
 
 def begins_word(before: str, text: str) -> bool:
-    """Tell whether a line may break between a text and the one that follows it.
+    """Return whether a line may break between `before` and the text that follows it.
 
-    Spaces at the end of `before` count: after them a word begins.
+    Spaces at the end of `before` count: a word begins after them.
     """
     if not before or not text or before[-1].isspace():
         return True
-    last = list(graphemes(before[-16:]))[-1]
+    last = before[-1]
+    if _is_regional(text[0]):  # of the cluster before, more than its last character counts
+        last = list(graphemes(before[-16:]))[-1]  # 16: any real cluster, at a constant cost
     return not _joins(last, text[0]) and _may_break(before, text)
 
 
 class LineFiller:
-    """Lays words (of `split_words`) into lines of at most `width` columns, one by one, first-fit.
+    """First-fit layout of words (of `split_words`) into lines of at most `width` columns.
 
     A word wider than a line is broken between clusters; a single cluster wider than a line stays
     whole. Spaces at the ends of lines are dropped. Measures each word once.
@@ -225,21 +244,20 @@ class LineFiller:
     def __init__(self, width: int) -> None:
         self._width = width
         self._full: list[str] = []
-        # never begins with a space
-        self._line = ""
+        self._line = ""  # never begins with a space
         self._used = 0
 
     @property
     def lines(self) -> list[str]:
-        """Give the lines, the last one as far as it is filled."""
+        """Lines so far, the last one as far as it is filled."""
         return [*self._full, self._line.rstrip()] if self._line else list(self._full)
 
     def lines_with(self, word: str) -> int:
-        """Tell how many lines there would be after adding a word that is no wider than one."""
+        """Return how many lines there would be with this word, which is no wider than a line."""
         return len(self._full) + (1 if self._fits(word) else 2)
 
     def add(self, word: str) -> None:
-        """Append a word to the last line, or begin a line with it."""
+        """Append a word to the last line, or start a line with it."""
         if self._fits(word):
             more = word if self._line else word.lstrip()
             self._line += more
@@ -258,7 +276,7 @@ class LineFiller:
 
 
 def wrap(words: Iterable[str], width: int) -> list[str]:
-    """Lay words into lines as `LineFiller` does."""
+    """Return words laid out in lines by `LineFiller`."""
     filler = LineFiller(width)
     for word in words:
         filler.add(word)
@@ -279,8 +297,28 @@ def chop(word: str, width: int) -> list[str]:
     return pieces
 
 
+# what ends a sentence, and the quotes and brackets that may close behind it
+_MARKS = ".?!…。！？｡؟۔।॥។៖"
+_CLOSERS = "\"'”’»)]）」』】"
+# marks before a space or the end; those of scripts without spaces anywhere
+_SENTENCE_END = re.compile(
+    rf"[{re.escape(_MARKS)}]+[{re.escape(_CLOSERS)}]*(?=\s|$)|[。！？｡]+[{re.escape(_CLOSERS)}]*"
+)
+
+
+def ends_sentence(text: str) -> bool:
+    """Return whether a text ends with a sentence mark; quotes and brackets may close behind it."""
+    last = text.rstrip().rstrip(_CLOSERS)[-1:]
+    return last != "" and last in _MARKS
+
+
+def count_sentences(text: str) -> int:
+    """Return how many sentences end in a text: 2 in `"Hi. It costs 3.50 (or so). And"`."""
+    return len(_SENTENCE_END.findall(text))
+
+
 def truncate_start(text: str, width: int) -> str:
-    """Give the end of a text that fits into `width` columns."""
+    """Return the end of a text that fits into `width` columns."""
     kept: list[str] = []
     used = 0
     for cluster in reversed(list(graphemes(text))):
@@ -292,7 +330,7 @@ def truncate_start(text: str, width: int) -> str:
 
 
 def is_rtl(text: str) -> bool:
-    """Tell whether most letters of a text are written from right to left."""
+    """Return whether most letters of a text are written from right to left."""
     right = left = 0
     for char in text:
         direction = unicodedata.bidirectional(char)
@@ -302,7 +340,7 @@ def is_rtl(text: str) -> bool:
 
 
 def leads_rtl(text: str) -> bool:
-    """Tell whether the first strong letter runs from right to left: players go by it."""
+    """Return whether the first strong letter runs from right to left: players look at that."""
     for char in text:
         direction = unicodedata.bidirectional(char)
         if direction in ("L", "R", "AL"):

@@ -1,6 +1,6 @@
-"""The WebSocket line: websocket-client opens it, our own frames run over it.
+"""WebSocket transport: websocket-client opens the connection, our own code carries its frames.
 
 `connect` opens sockets (TCP, proxies, TLS, upgrade), `sockets` makes them safe for one reader and
-one writer at once, `frames` is the strict frame reader and the one-shot encoder, `sender` the one
-way out, `deadline` the arithmetic of waiting. Knows no transcription and no speech.
+one writer at once, `frames` parses and encodes frames, `sender` writes them; threads wait with
+`deadline` and `latch`. Nothing here depends on transcription or speech.
 """

@@ -1,65 +1,79 @@
-"""Deadlines: one moment computed once, asked at each wait."""
+"""Deadlines, computed once and checked at each wait, and waits that Ctrl-C can interrupt."""
 
 from __future__ import annotations
 
 import queue
+import sys
 import threading
 import time
-from typing import Any, Callable, Optional, Protocol
+from typing import Any, Optional, Protocol
 
-# Ctrl-C of an IDE (`_thread.interrupt_main()`), and on Windows any, does not end a wait for a lock:
-# the main thread, where it is raised, looks for it this often
+from .._support.reprs import summary
+
+# Ctrl-C does not wake a thread that waits for a lock on Windows, or in an IDE that calls
+# `_thread.interrupt_main()`: the main thread, where it is raised, waits in slices of this length
 _SLICE_SEC = 0.2
 
 
 class Deadline:
-    """Is a moment on the monotonic clock; `None` seconds never passes, `0` has passed already."""
+    """Point on the monotonic clock. `None` seconds: never passes; `0`: has already passed.
 
-    __slots__ = ("_at", "_now")
+    While the interpreter shuts down every deadline has passed: threads that could end a wait do not
+    run any more, and an object that is only then collected must not keep the process alive.
+    """
 
-    def __init__(self, seconds: Optional[float], now: Callable[[], float] = time.monotonic) -> None:
-        self._now = now
-        # what no lock can wait for (centuries, infinity) is as good as no limit
+    __slots__ = ("_at",)
+
+    def __init__(self, seconds: Optional[float]) -> None:
+        # more than a lock can wait for (centuries, infinity) is no limit
         unlimited = seconds is None or seconds >= threading.TIMEOUT_MAX
-        self._at = None if unlimited else now() + max(0.0, seconds or 0.0)
+        self._at = None if unlimited else time.monotonic() + max(0.0, seconds or 0.0)
+
+    def __repr__(self) -> str:
+        left = self.remaining()
+        return summary(self, "never" if left is None else f"in {left:.3g} s")
 
     def remaining(self) -> Optional[float]:
-        """Give the seconds left, never below 0; `None` without a limit."""
-        return None if self._at is None else max(0.0, self._at - self._now())
+        """Return the seconds left, never below 0; `None` without a limit."""
+        if sys.is_finalizing():
+            return 0.0
+        return None if self._at is None else max(0.0, self._at - time.monotonic())
 
     @property
     def passed(self) -> bool:
-        """Tell whether no time is left."""
-        return self._at is not None and self._now() >= self._at
+        """Whether no time is left."""
+        if self._at is None:
+            return sys.is_finalizing()
+        return time.monotonic() >= self._at or sys.is_finalizing()
 
     def at_most(self, seconds: float) -> float:
-        """Give the seconds left, but no more than `seconds`."""
+        """Return the seconds left, but no more than `seconds`."""
         left = self.remaining()
         return seconds if left is None else min(left, seconds)
 
 
-def patience(raised: Optional[type[BaseException]], usual: float) -> float:
-    """Give the seconds that leaving a `with` block may take: none after Ctrl-C, the user waits."""
+def exit_timeout(raised: Optional[type[BaseException]], usual: float) -> float:
+    """Return how many seconds leaving a `with` block may take: `usual`, but 0 after Ctrl-C."""
     return usual if raised is None or issubclass(raised, Exception) else 0.0
 
 
 def slice_sec() -> Optional[float]:
-    """Give how long this thread may wait for a lock in one go; `None` for any time."""
+    """Return for how many seconds this thread may wait for a lock; `None` for no limit."""
     return _SLICE_SEC if threading.current_thread() is threading.main_thread() else None
 
 
 class Waitable(Protocol):
-    """Is a `Latch` or a `threading.Event`."""
+    """`Latch` or a `threading.Event`."""
 
     def is_set(self) -> bool:
-        """Tell whether it is set."""
+        """Return whether it is set."""
 
     def wait(self, timeout: Optional[float] = None) -> bool:
-        """Wait until it is set; tell whether."""
+        """Wait until it is set; return whether it is."""
 
 
 def wait_for(event: Waitable, deadline: Deadline) -> bool:
-    """Wait until `event` is set or `deadline` passed; tell which. Ctrl-C gets through."""
+    """Wait until `event` is set or `deadline` passes; return whether it is set."""
     slice_ = slice_sec()
     if slice_ is None:
         return event.wait(deadline.remaining())
@@ -70,7 +84,7 @@ def wait_for(event: Waitable, deadline: Deadline) -> bool:
 
 
 def join_thread(thread: threading.Thread, deadline: Deadline) -> bool:
-    """Wait until `thread` ended or `deadline` passed; tell which. Ctrl-C gets through."""
+    """Wait until `thread` ends or `deadline` passes; return whether it has ended."""
     slice_ = slice_sec()
     if slice_ is None:
         thread.join(deadline.remaining())
@@ -82,8 +96,8 @@ def join_thread(thread: threading.Thread, deadline: Deadline) -> bool:
 
 
 def take_from(items: queue.SimpleQueue[Any], deadline: Deadline) -> Any:
-    """Take the next item, or raise `queue.Empty` once `deadline` passed. Ctrl-C gets through."""
-    if not items.empty():  # the quick way, which a fast stream takes
+    """Return the next item; raise `queue.Empty` when `deadline` passes first."""
+    if not items.empty():  # fast path: the stream is ahead of its consumer
         try:
             return items.get_nowait()
         except queue.Empty:
@@ -101,7 +115,7 @@ def take_from(items: queue.SimpleQueue[Any], deadline: Deadline) -> Any:
 
 
 def acquire(lock: threading.Lock, deadline: Deadline) -> bool:
-    """Take `lock` before `deadline`; tell whether it was had. Ctrl-C gets through."""
+    """Acquire `lock` before `deadline` passes; return whether it was acquired."""
     slice_ = slice_sec()
     if slice_ is None:
         left = deadline.remaining()

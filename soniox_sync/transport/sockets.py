@@ -1,9 +1,8 @@
 """Sockets for one reading and one writing thread at once.
 
-A plain TCP socket stands that by itself. A TLS socket does not: with one thread in `recv` and one
-in `send` CPython crashes or drops the line (docs/architecture.rst). There the socket is
-non-blocking, a lock guards each single OpenSSL call, and all waiting happens in `poll`, outside the
-lock.
+A plain TCP socket supports that. A TLS socket does not: with one thread in `recv` and one in `send`
+CPython crashes or drops the connection (docs/architecture.rst). There the socket is non-blocking,
+a lock guards each single OpenSSL call, and all waiting happens in `poll`, outside the lock.
 """
 
 from __future__ import annotations
@@ -17,23 +16,32 @@ from typing import Optional, Union
 from .deadline import Deadline, slice_sec
 
 _READ, _WRITE = True, False
-# the most that one TLS record carries (RFC 8446 5.1), and so one call of OpenSSL gives
+# the most that one TLS record carries (RFC 8446 5.1) and one call of OpenSSL returns
 _TLS_RECORD = 16 * 1024
-# room below this is left for the next read
+# with less room than this another record is left for the next read
 _WORTH_READING = 4 * 1024
 # poll() counts milliseconds in 32 bits
 _POLL_MAX = 2_000_000.0
 
 
 class SendTimeout(OSError):
-    """Reports that the peer took no more bytes before the deadline."""
+    """The peer did not read, so the socket had no room before the deadline."""
 
 
-class LineSocket:
-    """Wraps a connected socket: blocking reads, sends with a deadline, safe to cut off.
+def shut_down(sock: socket.socket) -> None:
+    """Shut down both directions of a socket, whatever its state. Never blocks, never raises."""
+    try:
+        # the TLS object's own shutdown() would hand its reader ciphertext as data
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)
+    except OSError:
+        pass  # closed already, or never connected
 
-    `recv_into` belongs to the reader thread, `try_send` and `await_room` to the send lock's holder,
-    `shutdown` to anyone. `close` is for the reader, under the send lock, at the very end.
+
+class DuplexSocket:
+    """Connected socket with blocking reads and non-blocking sends that can be shut down.
+
+    `recv_into` belongs to the reader thread, `try_send` and `await_room` to the holder of the send
+    lock, `shutdown` to any thread. `close` is for the reader, under the send lock, at the very end.
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -44,32 +52,36 @@ class LineSocket:
         self._send_needs = _WRITE
 
     def recv_into(self, view: memoryview) -> int:
-        """Wait for bytes and read them into `view`; 0 is the end of the line."""
+        """Wait for bytes, read them into `view` and return their number; 0 is the end of file."""
         return self._sock.recv_into(view)
 
     def try_send(self, data: Union[bytes, memoryview]) -> int:
-        """Send what fits without waiting; give the number of bytes taken, perhaps 0."""
+        """Send what fits without waiting; return the number of bytes sent, perhaps 0."""
         try:
             return self._sock.send(data, socket.MSG_DONTWAIT)
         except (BlockingIOError, InterruptedError):
             return 0
 
     def await_room(self, deadline: Deadline) -> None:
-        """Wait, after a `try_send` that took nothing, for the next. Raises `SendTimeout`."""
+        """Wait, after a `try_send` that sent nothing, until it may send again.
+
+        Raises
+            SendTimeout: it may not before `deadline`.
+        """
         slice_ = slice_sec()
         while True:
             wait_sec = deadline.remaining() if slice_ is None else deadline.at_most(slice_)
             if self._wait(self._send_needs, wait_sec):
                 return
             if deadline.passed:
-                raise SendTimeout("the peer took no more data before the deadline")
+                raise SendTimeout("the peer did not read before the deadline")
 
     def _wait(self, reading: bool, seconds: Optional[float]) -> bool:
-        """Wait outside any lock until the socket may be read or written; False on time-out."""
+        """Wait until the socket can be read or written; return False after `seconds`."""
         fd = self._sock.fileno()
         if fd < 0:
             raise OSError("the socket is closed")
-        if hasattr(select, "poll"):  # looked up each time: gevent puts its own in place
+        if hasattr(select, "poll"):  # looked up each time: gevent may have replaced it
             poller = select.poll()
             poller.register(fd, select.POLLIN if reading else select.POLLOUT)
             return bool(poller.poll(None if seconds is None else min(seconds, _POLL_MAX) * 1000))
@@ -77,30 +89,26 @@ class LineSocket:
         return any(select.select(readers, writers, [], seconds))
 
     def shutdown(self) -> None:
-        """Cut the line at once, both ways; wakes the reader and the writer. Never raises."""
+        """Shut down both directions at once, waking the reader and the writer. Never raises."""
         with self._fd_lock:
-            try:
-                # the TLS object's own shutdown would hand the reader ciphertext as data
-                socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
-            except OSError:
-                pass  # closed already, or never connected: nothing left to cut
+            shut_down(self._sock)
 
     def close(self) -> None:
-        """Give the descriptor back."""
+        """Close the descriptor."""
         with self._fd_lock:
             self._sock.close()
 
-    def abandon(self) -> None:
-        """Give back the descriptor a forked child inherited, leaving the parent's line alone."""
+    def invalidate(self) -> None:
+        """Close a forked child's copy of the descriptor, leaving the parent's connection alone."""
         self._fd_lock = threading.Lock()
         try:
             self._sock.close()
         except OSError:
-            pass  # the parent owns the line; the child only wants its copy gone
+            pass  # closing was all that this copy was for
 
 
-class PollingSocket(LineSocket):
-    """Is the same over a non-blocking socket: for Windows and for gevent's patched sockets."""
+class PollingSocket(DuplexSocket):
+    """`DuplexSocket` over a non-blocking socket: for Windows and for gevent's sockets."""
 
     def __init__(self, sock: socket.socket) -> None:
         super().__init__(sock)
@@ -120,23 +128,22 @@ class PollingSocket(LineSocket):
             return 0
 
 
-class TlsSocket(LineSocket):
-    """Is the same over TLS, one lock round each OpenSSL call and never round a wait."""
+class TlsSocket(DuplexSocket):
+    """`DuplexSocket` over TLS: a lock around each OpenSSL call, and never around a wait."""
 
     def __init__(self, sock: socket.socket) -> None:
         super().__init__(sock)
         sock.setblocking(False)
         # Guards one OpenSSL call. Never held while waiting. Leaf.
         self._tls_lock = threading.Lock()
-        self._late_error: Optional[OSError] = None  # the reader's: met behind bytes that came
+        self._late_error: Optional[OSError] = None  # reader only: raised after bytes were read
 
     def recv_into(self, view: memoryview) -> int:
         if self._late_error is not None:
             raise self._late_error
         while True:
             try:
-                with self._tls_lock:
-                    count = self._sock.recv_into(view)
+                count = self._read(view)
             except ssl.SSLWantReadError:
                 direction = _READ
             except ssl.SSLWantWriteError:
@@ -145,16 +152,24 @@ class TlsSocket(LineSocket):
                 return count if count != _TLS_RECORD else self._recv_more(view, count)
             self._wait(direction, None)
 
+    def _read(self, view: memoryview) -> int:
+        try:
+            with self._tls_lock:
+                return self._sock.recv_into(view)
+        except BrokenPipeError:
+            # at an end of file without close_notify OpenSSL 3.6 sends an alert and reports that it
+            # could not. All bytes of the peer have been read by then.
+            return 0
+
     def _recv_more(self, view: memoryview, count: int) -> int:
-        """Read on after a full record: each read gives one, and each costs a turn of the reader."""
+        """Read on after a full record: a read returns only one, and waiting for each is slower."""
         while len(view) - count >= _WORTH_READING:
             try:
-                with self._tls_lock:
-                    more = self._sock.recv_into(view[count:])
+                more = self._read(view[count:])
             except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 break
             except OSError as error:
-                self._late_error = error  # what came before it is delivered first
+                self._late_error = error  # raised by the next read, after these bytes
                 break
             count += more
             if more != _TLS_RECORD:
@@ -171,21 +186,21 @@ class TlsSocket(LineSocket):
             self._send_needs = _READ
         return 0
 
-    def abandon(self) -> None:
+    def invalidate(self) -> None:
         self._tls_lock = threading.Lock()
-        super().abandon()
+        super().invalidate()
 
 
-def wrap(sock: socket.socket) -> LineSocket:
-    """Choose the wrapper for a connected socket and set the options that first audio needs."""
+def wrap(sock: socket.socket) -> DuplexSocket:
+    """Return the right wrapper for a connected socket, and turn off Nagle's algorithm."""
     try:
-        # a socket handed to websocket-client has Nagle on: first audio came 42 ms late
+        # a socket handed to websocket-client keeps Nagle's algorithm: first audio came 42 ms late
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except OSError:
-        pass  # not TCP, such as a socket pair under test
+        pass  # not TCP, such as the socket pair of a test
     if isinstance(sock, ssl.SSLSocket):
         return TlsSocket(sock)
     if hasattr(socket, "MSG_DONTWAIT") and type(sock).__module__ == "socket":
         sock.setblocking(True)
-        return LineSocket(sock)
+        return DuplexSocket(sock)
     return PollingSocket(sock)

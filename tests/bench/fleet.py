@@ -1,4 +1,4 @@
-"""Child processes: the fake server, and the clients that work for the benchmark."""
+"""Child processes: the fake server, and one worker for each client."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from types import TracebackType
 from typing import Any, Dict, List, Optional, Type
 
 _ROOT = Path(__file__).resolve().parents[2]
-# the slowest row, 150 MB read by the slowest client after its pause, takes a tenth of this
+# the slowest row, 150 MB read by the slowest client after a pause, takes a tenth of this
 _JOB_TIMEOUT_SEC = 120.0
 
 
 class ClientFailure(Exception):
-    """A client could not do its work; the message says why."""
+    """A client failed; the message says why."""
 
 
-class _Child:
-    """A Python process that speaks JSON lines on its standard streams and dies with them."""
+class Child:
+    """A Python process with JSON lines on its standard streams; it ends when they close."""
 
     def __init__(self, module: str, *arguments: str) -> None:
         command = [sys.executable, "-m", module, *arguments]
@@ -49,26 +49,31 @@ class _Child:
         watchdog.cancel()
         if not line:
             code = self._process.wait()
-            raise ClientFailure(f"its process died ({_death(code)})")
+            raise ClientFailure(f"its process ended ({_exit_reason(code)})")
         message: Dict[str, Any] = json.loads(line)
         return message
+
+    @property
+    def pid(self) -> int:
+        """Number of the process."""
+        return self._process.pid
 
     def close(self) -> None:
         assert self._process.stdin is not None and self._process.stdout is not None
         self._process.stdin.close()
         self._process.stdout.close()
         try:
-            self._process.wait(timeout=2.0)  # threads a client left behind may hold it
+            self._process.wait(timeout=2.0)  # threads that a client leaves running may hold it up
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
 
 
-def _death(code: int) -> str:
+def _exit_reason(code: int) -> str:
     return f"status {code}" if code >= 0 else signal.Signals(-code).name
 
 
-class Server(_Child):
+class Server(Child):
     """The fake server."""
 
     def __init__(self, certificate: str) -> None:
@@ -80,23 +85,25 @@ class Server(_Child):
         return f"{scheme}://127.0.0.1:{self._ports[scheme]}{path}"
 
 
-class Worker(_Child):
-    """One client.
+class Worker(Child):
+    """Process of one client.
 
-    Raises ClientFailure: the client cannot be imported.
+    Raises
+        ClientFailure: the client cannot be imported.
     """
 
-    def __init__(self, name: str, cafile: str) -> None:
-        super().__init__("tests.bench.worker", "--client", name, "--cafile", cafile)
+    def __init__(self, name: str, cafile: str, module: str = "tests.bench.worker") -> None:
+        super().__init__(module, "--client", name, "--cafile", cafile)
         hello = self.read()
         if "error" in hello:
             self.close()
             raise ClientFailure(hello["error"])
 
     def run(self, work: str, options: Dict[str, Any]) -> Dict[str, float]:
-        """Do one piece of work.
+        """Run one workload.
 
-        Raises ClientFailure: it went wrong.
+        Raises
+            ClientFailure: the workload failed.
         """
         self.write({"work": work, "options": options})
         answer = self.read()
@@ -107,7 +114,7 @@ class Worker(_Child):
 
 
 class Fleet:
-    """The server and a lasting worker for each client that can be imported."""
+    """The server, and a long-lived worker for each client that can be imported."""
 
     def __init__(self, names: List[str], certificate: str, cafile: str) -> None:
         self._cafile = cafile
@@ -115,18 +122,19 @@ class Fleet:
         self.workers: Dict[str, Worker] = {}
         self.missing: Dict[str, str] = {}
         for name in names:
-            self._hire(name)
+            self._start(name)
 
-    def _hire(self, name: str) -> None:
+    def _start(self, name: str) -> None:
         try:
             self.workers[name] = Worker(name, self._cafile)
         except ClientFailure as exc:
             self.missing[name] = str(exc)
 
     def run(self, name: str, work: str, options: Dict[str, Any], fresh: bool) -> Dict[str, float]:
-        """Have one client do one piece of work, in a new process when ``fresh``.
+        """Run one workload in one client, in a new process if ``fresh``.
 
-        Raises ClientFailure: it went wrong; the client's process is replaced if it died.
+        Raises
+            ClientFailure: the workload failed; the client's process is replaced.
         """
         if fresh:
             worker = Worker(name, self._cafile)
@@ -137,12 +145,9 @@ class Fleet:
         try:
             return self.workers[name].run(work, options)
         except ClientFailure:
-            self._replace(name)
+            self.workers.pop(name).close()
+            self._start(name)
             raise
-
-    def _replace(self, name: str) -> None:
-        self.workers.pop(name).close()
-        self._hire(name)
 
     def __enter__(self) -> Fleet:
         return self

@@ -1,4 +1,4 @@
-"""Rounds: every client does a row's work once a round, one at a time, in an order that rotates."""
+"""Rounds: every client runs a row's workload once per round, in an order that rotates."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from tests.bench.fleet import ClientFailure, Fleet
 from tests.bench.rows import FLOOR, OFFICIAL, Goal, Row
 
 CLIENTS = ["floor", "official", "plain", "fast"]
+_OURS = ("plain", "fast")
 
 Round = Dict[str, Dict[str, float]]  # client -> metric -> value
 
 
 @dataclass
 class Measured:
-    """What the rounds of one row gave."""
+    """Results of the rounds of one row."""
 
     row: Row
     rounds: List[Round] = field(default_factory=list)
     failures: Dict[str, str] = field(default_factory=dict)
 
     def value(self, client: str, metric: str) -> Optional[float]:
-        """Return the median over the rounds; None without one."""
+        """Return the median over the rounds, None if there is none."""
         return _median([r[client][metric] for r in self.rounds if client in r])
 
     def ratio(self, client: str, other: str, metric: str) -> Optional[float]:
@@ -37,7 +38,7 @@ class Measured:
         return _median([mine - theirs for mine, theirs in self._pairs(client, other, metric)])
 
     def met(self, client: str, metric: str, goal: Goal) -> Optional[bool]:
-        """Tell whether a goal is met; None when it was not measured."""
+        """Return whether a goal is met, None if it was not measured."""
         if goal.against == OFFICIAL:
             got = self.ratio(client, "official", metric)
         elif goal.against == FLOOR:
@@ -56,9 +57,15 @@ def _median(values: List[float]) -> Optional[float]:
 
 
 def measure(fleet: Fleet, row: Row, rounds: int) -> Measured:
-    """Run one row. A client that fails is left out of the row's later rounds."""
+    """Run one row. A client that fails is left out of the remaining rounds."""
     measured = Measured(row)
-    clients = [name for name in CLIENTS if name in fleet.workers and _fits(row, name)]
+    clients = [
+        name
+        for name in CLIENTS
+        if name in fleet.workers
+        and (row.work != "import" or imports.measurable(name))
+        and (name in _OURS or not row.ours)
+    ]
     for number in range(min(rounds, row.rounds)):
         turn = number % max(1, len(clients))
         measured.rounds.append({})
@@ -66,10 +73,6 @@ def measure(fleet: Fleet, row: Row, rounds: int) -> Measured:
             if name not in measured.failures:
                 _one(fleet, measured, name)
     return measured
-
-
-def _fits(row: Row, client: str) -> bool:
-    return row.work != "import" or imports.measurable(client)
 
 
 def _one(fleet: Fleet, measured: Measured, name: str) -> None:

@@ -1,4 +1,4 @@
-"""The table, as text or as reStructuredText, and the words that say how it came about."""
+"""The table, as text or as reStructuredText, and the description of the measurement."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ each client runs in its own process. In every round each client does the same wo
 client at a time, in an order that rotates. Values are medians over the rounds; ratios are medians
 of the ratios of each round. official: the synchronous classes of the soniox package. floor: a
 blocking socket, a minimal frame parser, json.loads and binascii in one thread. plain: soniox_sync
-without its extras. fast: with the extra "fast". Times a frame are {clock} time, from sending the
+without its extras. fast: with the extra "fast". Times per frame are {clock} time, from sending the
 text or the first audio to the end of the user's loop. Latency is the monotonic clock in the
-loop's body minus the stamp the server wrote into the frame. An idle connection costs the
-difference that 50 more of them make, divided by 50. Import is timed inside a new interpreter; the
-standard library's part is the same modules imported alone."""
+loop's body minus the stamp that the server wrote into the frame. An idle connection is the
+difference that 50 more of them make, divided by 50. Import is CPU time in a new interpreter
+with cached bytecode; the standard library's part is that of importing the same modules alone."""
 
 
 def lines(measured: Sequence[Measured], clock: str) -> List[List[str]]:
-    """Return the body of the table."""
+    """Return the rows of the table."""
     table: List[List[str]] = []
     for one in measured:
         for metric in one.row.metrics:
@@ -80,23 +80,26 @@ def _signed(value: Optional[float], unit: str) -> str:
 
 
 def as_text(table: Sequence[Sequence[str]]) -> str:
-    """Return the table with a rule under its head."""
-    return _grid(table, rule="-", framed=False)
+    """Return the table with a rule below its header."""
+    return grid(_HEAD, table, rule="-", framed=False)
 
 
 def as_rst(table: Sequence[Sequence[str]]) -> str:
     """Return the table as an RST simple table."""
     # an empty first cell would continue the row above it, and "-" would begin a list
     safe = [[cell or "\\" for cell in line] for line in table]
-    return _grid([[r"\-" if c == "-" else c for c in line] for line in safe], "=", framed=True)
+    return grid(
+        _HEAD, [[r"\-" if c == "-" else c for c in line] for line in safe], "=", framed=True
+    )
 
 
-def _grid(table: Sequence[Sequence[str]], rule: str, framed: bool) -> str:
-    widths = [max(len(line[i]) for line in [_HEAD, *table]) for i in range(len(_HEAD))]
+def grid(head: Sequence[str], table: Sequence[Sequence[str]], rule: str, framed: bool) -> str:
+    """Return a table in columns, with a rule below its header, or around all of it."""
+    widths = [max(len(line[i]) for line in [head, *table]) for i in range(len(head))]
     bar = "  ".join(rule * width for width in widths)
     body = [_padded(line, widths) for line in table]
-    head = _padded(_HEAD, widths)
-    return "\n".join([bar, head, bar, *body, bar] if framed else [head, bar, *body])
+    top = _padded(head, widths)
+    return "\n".join([bar, top, bar, *body, bar] if framed else [top, bar, *body])
 
 
 def _padded(line: Sequence[str], widths: Sequence[int]) -> str:
@@ -104,12 +107,12 @@ def _padded(line: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def method(clock: str) -> str:
-    """Say how it was measured, in words anyone can repeat."""
+    """Return the description of the measurement."""
     return _METHOD.format(clock=clock)
 
 
 def machine(rounds: int) -> str:
-    """Name the machine, the interpreter and the packages."""
+    """Return the machine, the interpreter and the packages."""
     found = [f"{name} {version}" for name in _PACKAGES if (version := _version(name))]
     python = f"{platform.python_implementation()} {platform.python_version()}"
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
@@ -127,12 +130,12 @@ def _version(name: str) -> Optional[str]:
 
 
 def notes(measured: Sequence[Measured], missing: Sequence[str]) -> List[str]:
-    """Return what the reader must know beside the numbers."""
+    """Return notes on missing clients and failed rows."""
     failed = [f"{m.row.key}: {name}: {why}" for m in measured for name, why in m.failures.items()]
     return [*missing, *failed]
 
 
 def progress(text: str) -> None:
-    """Say on standard error what is being measured, when somebody looks."""
+    """Show the current row on stderr, if that is a terminal."""
     if sys.stderr.isatty():
         print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)

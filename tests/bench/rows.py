@@ -1,4 +1,4 @@
-"""The rows of the table: what is done, what is read off it, and the goals set for it."""
+"""The rows of the table: their workloads, metrics and goals."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ OFFICIAL, FLOOR, VALUE = "/ official", "above floor", ""
 
 @dataclass(frozen=True)
 class Goal:
-    """An upper bound on the value, on its ratio to official, or on its distance from the floor."""
+    """Upper limit of the value, of its ratio to official, or of its distance from the floor."""
 
     against: str
     limit: float
@@ -25,7 +25,7 @@ class Goal:
 
 @dataclass(frozen=True)
 class Metric:
-    """One number of a row's work."""
+    """One number that a workload measures."""
 
     key: str
     label: str
@@ -35,13 +35,13 @@ class Metric:
 
     @property
     def comparable(self) -> bool:
-        """Tell whether a ratio to another client says anything: of times, not of counts."""
+        """Whether ratios between clients make sense: for times, not for counts."""
         return self.unit in ("us", "us/frame", "ms")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One piece of work, done by every client in every round."""
+    """One workload, run by every client in every round."""
 
     key: str
     label: str
@@ -49,22 +49,23 @@ class Row:
     metrics: Tuple[Metric, ...]
     scheme: str = "ws"
     scenario: str = ""
-    count: int = 0  # frames; goes into the scenario's path and into the work's options
+    count: int = 0  # frames; part of the scenario's path and of the workload's options
     size: int = 0
     interval_us: int = 0
     options: Tuple[Tuple[str, Any], ...] = ()
-    rounds: int = 1_000  # at most; slow rows need fewer
-    fresh: bool = False  # needs a process nothing has happened in yet
-    counted: bool = True  # the work takes ``count`` as an option
-    sized: bool = False  # and ``size``
-    also_tls: bool = False  # ``--tls`` adds it over wss
+    rounds: int = 1_000  # at most; slow rows have fewer
+    fresh: bool = False  # run in a new process
+    counted: bool = True  # the workload has the option ``count``
+    sized: bool = False  # the workload has the option ``size``
+    also_tls: bool = False  # ``--tls`` adds the row over wss
+    ours: bool = False  # only this library has what it measures
 
     def path(self) -> str:
-        """Return the path that asks the fake server for this row's scenario."""
+        """Return the path of this row's scenario on the fake server."""
         return f"/{self.scenario}/{self.count}/{self.size}/{self.interval_us}"
 
     def keywords(self) -> Dict[str, Any]:
-        """Return the options of the work, the URL excepted."""
+        """Return the options of the workload, without the URL."""
         options = dict(self.options)
         if self.counted:
             options["count"] = self.count
@@ -174,7 +175,7 @@ _BLOCKED = Row(
     also_tls=True,
 )
 
-# what close() promises is about 2 s; the rest is for waking up
+# close() is documented to take about 2 s; the rest is for waking up
 _CLOSE_SEC = 2.1
 
 _CLOSE = Row(
@@ -208,7 +209,7 @@ _IMPORT = Row(
 
 _FLOOD = Row(
     "flood",
-    "150 MB pushed at a consumer that sleeps",
+    "150 MB sent to a sleeping consumer",
     "flood",
     (
         Metric("growth_mb", "memory growth", "MiB", **_same(VALUE, 64)),
@@ -228,13 +229,29 @@ ROWS: Tuple[Row, ...] = (
     _speech("tts-32000", "TTS frame of 32,000 B PCM, ws", "ws", 32_000, 1_000),
     _speeches("ws", 0.60, 0.30),
     _speeches("wss", 0.68, 0.38),
-    _listening("stt", "STT frame of 20 tokens, to objects", False, 0.58, 0.38),
+    _listening("stt", "STT frame of 20 tokens, to objects", False, 0.65, 0.45),
     _listening("stt-fields", "the same, every field read", True, None, None),
+    Row(
+        "trace",
+        "STT frame of 20 tokens, traced to a file",
+        "traced",
+        (
+            Metric("us", "", "us/frame"),
+            Metric("ratio", "with / without trace", ""),
+            Metric("cpu_ratio", "the same, CPU time", "", Goal(VALUE, 1.30), Goal(VALUE, 1.45)),
+            Metric("cpu_floor", "copied to a file / not, CPU time", ""),
+        ),
+        scenario="stt",
+        count=2_000,
+        size=20,
+        options=(("tokens", 20),),
+        ours=True,
+    ),
     Row(
         "uplink",
         "uplink frame of 3,840 B",
         "uplink",
-        _per_frame(1.4, 0.8),
+        _per_frame(2.2, 1.1),
         scenario="uplink",
         count=3_000,
         size=3_840,
@@ -248,14 +265,14 @@ ROWS: Tuple[Row, ...] = (
     _connect("wss"),
     _CLOSE,
     _idle("ws", 45),
-    _idle("wss", 70),
+    _idle("wss", 85),
     _IMPORT,
     _FLOOD,
 )
 
 
 def choose(words: List[str], tls: bool) -> List[Row]:
-    """Return the rows whose key is one of the words or continues it after a dash; else all."""
+    """Return the rows whose key is, or starts with, one of the words; all rows without words."""
     rows = list(ROWS)
     if tls:
         rows += [_over_tls(row) for row in ROWS if row.also_tls]
@@ -270,7 +287,7 @@ def _over_tls(row: Row) -> Row:
 
 
 def quick(row: Row) -> Row:
-    """Return a cheaper version of the row: fewer frames, fewer rounds, the same work."""
-    light = row.work in ("speech", "speeches", "listening", "uplink", "latency")
+    """Return a cheaper version of the row: the same workload with fewer frames and rounds."""
+    light = row.work in ("speech", "speeches", "listening", "uplink", "traced", "latency")
     count = max(40, row.count // 3) if light else row.count
     return replace(row, count=count, rounds=min(row.rounds, 3))

@@ -1,4 +1,4 @@
-"""Start the benchmark by path: ``python tests/bench/run.py`` is ``python -m tests.bench``."""
+"""Starts the benchmark by path: ``python tests/bench/run.py`` is ``python -m tests.bench``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ import sys
 from pathlib import Path
 
 if __name__ == "__main__":
-    # by path, Python puts this folder on sys.path, not the project's root
+    # started by path, Python puts this folder on sys.path instead of the project's root
     sys.path[0] = str(Path(__file__).resolve().parents[2])
     runpy.run_module("tests.bench", run_name="__main__")

@@ -1,8 +1,7 @@
-"""The fake Soniox server of the benchmark: a process that plays the scenario named in the URL.
+"""The fake Soniox server of the benchmark: a process that runs the scenario named in the URL.
 
-``ws://127.0.0.1:PORT/SCENARIO/COUNT/SIZE/INTERVAL_US``, for instance ``/tts/1000/9600/0``.
-Started by the benchmark; prints its two ports as one JSON line and ends when its standard input
-closes.
+``ws://127.0.0.1:PORT/SCENARIO/COUNT/SIZE/INTERVAL_US``, for example ``/tts/1000/9600/0``. It is
+started by the benchmark, prints its two ports as a JSON line and ends when its stdin closes.
 """
 
 from __future__ import annotations
@@ -19,18 +18,18 @@ from typing import Callable, Dict, Iterator, List, Set
 
 from tests.bench import frames, wire
 
-# large enough that sendall is rarely called, small enough to stay in the cache
+# large enough for few calls of sendall, small enough to stay in the CPU's cache
 _BURST_BYTES = 400_000
-# about a hundred frames of the quickest client: they fit the kernel's buffers
+# about a hundred frames of the fastest client, which fit into the kernel's buffers
 _UPLINK_NAP_SEC = 0.0002
 _UPLINK_BUFFER_BYTES = 1_048_576
-# the silent stream of the head-of-line row speaks this often; until then it blocks who waits for it
+# interval of the silent stream in the head-of-line row; until then its reader is blocked
 _RARE_SEC = 1.0
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """What the path asks for."""
+    """Scenario of a connection."""
 
     name: str
     count: int
@@ -39,23 +38,23 @@ class Scenario:
 
 
 def parse(path: str) -> Scenario:
-    """Read a scenario from a request's path."""
+    """Return the scenario of a request's path."""
     name, count, size, interval_us = path.split("?")[0].strip("/").split("/")
     return Scenario(name, int(count), int(size), int(interval_us) / 1e6)
 
 
 def play_tts(peer: wire.Wire, scenario: Scenario) -> None:
-    """Blast audio at every stream in turn, once all of them have sent their text."""
-    ids = _spoken(peer, 5 if scenario.name == "multi" else 1)
+    """Send audio to every stream in turn, as fast as possible, once all have sent their text."""
+    ids = _await_texts(peer, 5 if scenario.name == "multi" else 1)
     turn = b"".join(frames.tts_audio(name, scenario.size) for name in ids)
-    _blast(peer, turn, scenario.count)
+    _send_burst(peer, turn, scenario.count)
     peer.send(b"".join(frames.tts_end(name) for name in ids))
 
 
 def play_stt(peer: wire.Wire, scenario: Scenario) -> None:
-    """Blast results after the first audio."""
+    """Send results as fast as possible after the first audio."""
     _await_binary(peer, 1)
-    _blast(peer, frames.stt_result(scenario.size), scenario.count)
+    _send_burst(peer, frames.stt_result(scenario.size), scenario.count)
     _finish_stt(peer)
 
 
@@ -70,7 +69,7 @@ def play_uplink(peer: wire.Wire, scenario: Scenario) -> None:
 
 def play_paced(peer: wire.Wire, scenario: Scenario) -> None:
     """Send single stamped frames on a schedule."""
-    (name,) = _spoken(peer, 1)
+    (name,) = _await_texts(peer, 1)
     stamped = frames.Stamped(name, scenario.size)
     for _ in _schedule(scenario):
         peer.send(stamped.now())
@@ -79,23 +78,23 @@ def play_paced(peer: wire.Wire, scenario: Scenario) -> None:
 
 def play_blocked(peer: wire.Wire, scenario: Scenario) -> None:
     """Send one stream on a schedule while the other on the same socket is nearly silent."""
-    quiet, busy = sorted(_spoken(peer, 2))
+    quiet, busy = sorted(_await_texts(peer, 2))
     rare, often = frames.Stamped(quiet, scenario.size), frames.Stamped(busy, scenario.size)
-    spoke = time.monotonic()
+    sent_at = time.monotonic()
     for _ in _schedule(scenario):
         peer.send(often.now())
-        if time.monotonic() - spoke > _RARE_SEC:
+        if time.monotonic() - sent_at > _RARE_SEC:
             peer.send(rare.now())
-            spoke = time.monotonic()
+            sent_at = time.monotonic()
     peer.send(frames.tts_end(busy) + frames.tts_end(quiet))
 
 
 def play_idle(peer: wire.Wire, scenario: Scenario) -> None:
-    """Say nothing, but close politely."""
+    """Send nothing, but answer the close frame."""
 
 
 def play_silent(peer: wire.Wire, scenario: Scenario) -> None:
-    """Read and never answer, not even a close, until the peer hangs up."""
+    """Read without answering, not even a close frame, until the peer disconnects."""
     for _ in peer.frames():
         pass
 
@@ -112,7 +111,7 @@ _PLAYS: Dict[str, Callable[[wire.Wire, Scenario], None]] = {
 }
 
 
-def _spoken(peer: wire.Wire, streams: int) -> List[str]:
+def _await_texts(peer: wire.Wire, streams: int) -> List[str]:
     """Wait until this many streams have ended their text; return their ids."""
     ended: Set[str] = set()
     for opcode, payload in peer.frames():
@@ -122,7 +121,7 @@ def _spoken(peer: wire.Wire, streams: int) -> List[str]:
                 ended.add(message["stream_id"])
         if len(ended) == streams:
             return sorted(ended)
-    raise ConnectionError("the client left before it had sent its text")
+    raise ConnectionError("the client disconnected before it had sent its text")
 
 
 def _await_binary(peer: wire.Wire, wanted: int) -> None:
@@ -130,10 +129,10 @@ def _await_binary(peer: wire.Wire, wanted: int) -> None:
         wanted -= opcode == wire.BINARY
         if not wanted:
             return
-    raise ConnectionError("the client left before it had sent its audio")
+    raise ConnectionError("the client disconnected before it had sent its audio")
 
 
-def _blast(peer: wire.Wire, turn: bytes, count: int) -> None:
+def _send_burst(peer: wire.Wire, turn: bytes, count: int) -> None:
     each = max(1, min(count, _BURST_BYTES // len(turn)))
     burst = turn * each
     for _ in range(count // each):
@@ -163,7 +162,7 @@ def _answer_close(peer: wire.Wire) -> None:
 
 
 def _serve(sock: socket.socket, context: ssl.SSLContext | None) -> None:
-    wire.hurry(sock)
+    wire.set_nodelay(sock)
     try:
         with sock if context is None else context.wrap_socket(sock, server_side=True) as open_sock:
             scenario = parse(wire.accept(open_sock))
@@ -171,7 +170,7 @@ def _serve(sock: socket.socket, context: ssl.SSLContext | None) -> None:
             _PLAYS[scenario.name](peer, scenario)
             _answer_close(peer)
     except OSError:
-        # a client that hangs up early is part of several scenarios
+        # clients disconnect early in several scenarios
         sock.close()
 
 
@@ -191,13 +190,13 @@ def _listen(context: ssl.SSLContext | None) -> int:
 def _tls(certificate: str) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
-    # tickets that arrive while the official SDK connects hang it now and then
+    # session tickets that arrive while the official SDK connects sometimes make it hang
     context.num_tickets = 0
     return context
 
 
 def main() -> None:
-    """Serve until standard input ends."""
+    """Serve until stdin closes."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--certificate", required=True)
     options = parser.parse_args()

@@ -1,8 +1,8 @@
-"""How much later speak() gives its first audio than a bare stream; one sandbox, taking turns.
+"""Measures how much later speak() yields its first audio than a bare stream.
 
-Run as ``python -m tests.bench.speech [--rounds N]``. Both open their own connection and send one
-complete sentence; the time runs from the sentence to the first audio in the user's loop. Prints
-medians in milliseconds and what they differ by, beside the length of one audio frame.
+Run as ``python -m tests.bench.speech [--rounds N]``. Both alternate on one sandbox, open their own
+connection and send one complete sentence; the time is from the sentence to the first audio in the
+user's loop. Prints the medians and their difference, and the duration of one audio frame.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SENTENCE = "This is one complete sentence. "
 
 
 def bare(client: SonioxClient) -> float:
-    """Time a stream that is sent the sentence and its end."""
+    """Return the seconds to the first audio of a stream."""
     with client.realtime.tts(**VOICE) as stream:
         started = time.perf_counter()
         stream.send_text(SENTENCE, end=True)
@@ -29,7 +29,7 @@ def bare(client: SonioxClient) -> float:
 
 
 def spoken(client: SonioxClient) -> float:
-    """Time speak() on an iterable whose writer goes on after the sentence."""
+    """Return the seconds to the first audio of speak(), whose text continues after the sentence."""
     started = 0.0
 
     def tokens() -> Iterator[str]:
@@ -44,7 +44,7 @@ def spoken(client: SonioxClient) -> float:
 
 
 def main() -> None:
-    """Take turns and print the medians."""
+    """Alternate between both and print the medians."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=30)
     rounds = parser.parse_args().rounds
@@ -53,7 +53,7 @@ def main() -> None:
         pairs = [(bare(client), spoken(client)) for _ in range(rounds)]
         frame_ms = sandbox.limits.tts_chunk_ms
     first, second = (statistics.median(times) * 1000 for times in zip(*pairs))
-    print(f"bare stream {first:.2f} ms, speak() {second:.2f} ms, connecting in the latter included")
+    print(f"bare stream {first:.2f} ms, speak() {second:.2f} ms, which includes connecting")
     print(f"later by {second - first:.2f} ms; one frame of audio is {frame_ms:g} ms")
 
 

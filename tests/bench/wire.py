@@ -1,7 +1,7 @@
-"""The least WebSocket that a benchmark needs: handshakes, frames, nothing checked.
+"""A minimal WebSocket for the benchmark: handshakes and frames, without any checks.
 
-Shared by the fake server and the floor. Deliberately not soniox_sync's frame code: what is
-measured must not be its own yardstick.
+Shared by the fake server and the floor. Deliberately independent of soniox_sync's frame code, which
+is measured against it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import select
 import socket
 import struct
 import time
-from typing import Any, Iterator, Optional, Tuple
+from typing import Any, Iterator, List, Optional, Tuple
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 _MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -72,25 +72,40 @@ class Wire:
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
         self.buffer_bytes = _BUFFER_BYTES
-        # payloads are not looked at, only counted: handed out empty
+        # frames are only counted: their payloads are returned empty
         self.skim = False
-        # sleep while there is nothing to read: the peer's send need not wake a waiting reader
+        # the same for binary frames only
+        self.skip_binary = False
+        # sleep while there is nothing to read, so that the peer's send wakes no waiting reader
         self.nap_sec = 0.0
-        self._view = memoryview(b"")  # no buffer before there is something to read
+        self._view = memoryview(b"")  # allocated with the first read
         self._start = self._end = 0
 
     def send(self, data: bytes) -> None:
-        """Send bytes that already are frames."""
+        """Send bytes that are complete frames."""
         self.sock.sendall(data)
 
     def frames(self) -> Iterator[Frame]:
-        """Yield every frame until the peer is gone."""
+        """Yield every frame until the peer disconnects."""
         while True:
             frame = self._parse()
             if frame is not None:
                 yield frame
             elif not self._fill():
                 return
+
+    def arrived(self) -> List[Frame]:
+        """Return the frames that one read completes; for a socket that has something to read.
+
+        Raises
+            ConnectionError: the peer disconnected.
+        """
+        if not self._fill():
+            raise ConnectionError("the peer disconnected")
+        frames = []
+        while (frame := self._parse()) is not None:
+            frames.append(frame)
+        return frames
 
     def _fill(self) -> int:
         rest = self._end - self._start
@@ -114,11 +129,11 @@ class Wire:
             wide = 2 if size == 126 else 8
             size, at = int.from_bytes(view[at : at + wide], "big"), at + wide
         body = at + 4 if view[start + 1] & 0x80 else at
-        # a head that is not all there yet gives a wrong size, but never a complete frame
+        # an incomplete head leads to a wrong size, but never to a complete frame
         if body > end or end < body + size:
             return None
         self._start = body + size
-        if self.skim:
+        if self.skim or (self.skip_binary and view[start] & 0x0F == BINARY):
             return view[start] & 0x0F, b""
         payload = bytes(view[body : body + size])
         if body != at:
@@ -126,27 +141,33 @@ class Wire:
         return view[start] & 0x0F, payload
 
 
-def hurry(sock: socket.socket) -> None:
-    """Send small segments at once; set before the handshake, which they would delay by 40 ms."""
+def set_nodelay(sock: socket.socket) -> None:
+    """Send small segments at once; without it the handshake takes 40 ms longer."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def accept(sock: socket.socket) -> str:
     """Answer an upgrade request and return its path."""
-    request = _read_head(sock)
+    path, response = answer(_read_head(sock))
+    sock.sendall(response)
+    return path
+
+
+def answer(request: bytes) -> Tuple[str, bytes]:
+    """Return the path of an upgrade request, and the response."""
     lines = request.split(b"\r\n")
     fields = dict(line.split(b": ", 1) for line in lines[1:] if b": " in line)
     key = {name.lower(): value for name, value in fields.items()}[b"sec-websocket-key"]
     digest = base64.b64encode(hashlib.sha1(key.strip() + _MAGIC).digest())
-    sock.sendall(
+    response = (
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Accept: " + digest + b"\r\n\r\n"
     )
-    return lines[0].split(b" ")[1].decode()
+    return lines[0].split(b" ")[1].decode(), response
 
 
 def upgrade(sock: socket.socket, path: str) -> None:
-    """Ask for an upgrade and read the answer, without looking at it."""
+    """Request an upgrade and read the response without checking it."""
     key = base64.b64encode(os.urandom(16)).decode()
     request = (
         f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -159,9 +180,9 @@ def upgrade(sock: socket.socket, path: str) -> None:
 def _read_head(sock: socket.socket) -> bytes:
     head = b""
     while not head.endswith(b"\r\n\r\n"):
-        # byte by byte: the frames that may follow belong to somebody else
+        # byte by byte: frames may follow, and must stay in the socket
         data = sock.recv(1)
         if not data:
-            raise ConnectionError("the peer hung up during the handshake")
+            raise ConnectionError("the peer disconnected during the handshake")
         head += data
     return head

@@ -1,19 +1,24 @@
-"""The workloads: each runs once in the client's process and returns named numbers."""
+"""The workloads: each runs in the client's process and returns named numbers."""
 
 from __future__ import annotations
 
 import contextlib
 import gc
+import os
+import tempfile
 import threading
 import time
+from collections import Counter
+from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Sequence
+from unittest import mock
 
 from tests.bench import frames, usage
 from tests.bench.clients.base import MULTI_IDS, Client, Closable, Speech
 
 Numbers = Dict[str, float]
 
-# the first frames of a connection meet cold caches and sleeping cores
+# the first frames of a connection are slowed by cold caches and sleeping cores
 _WARM_UP = 5
 _CONNECTS = 10
 _IDLE_CONNECTIONS = 50
@@ -21,7 +26,7 @@ _IDLE_CONNECTIONS = 50
 
 @contextlib.contextmanager
 def _clocked(numbers: Numbers, units: int) -> Iterator[None]:
-    """Store wall time and the process's CPU time, in microseconds a unit."""
+    """Measure wall time and the process's CPU time, in microseconds per unit."""
     gc.collect()
     cpu, wall = time.process_time(), time.perf_counter()
     yield
@@ -41,7 +46,7 @@ def run_speech(client: Client, url: str, count: int) -> Numbers:
 
 
 def run_speeches(client: Client, url: str, count: int) -> Numbers:
-    """Read five interleaved streams in five threads, the caller's included."""
+    """Read five interleaved streams in five threads, one of them the caller's."""
     numbers: Numbers = {}
     got: List[int] = []
     with client.speeches(url, list(MULTI_IDS)) as streams:
@@ -54,7 +59,7 @@ def run_speeches(client: Client, url: str, count: int) -> Numbers:
 
 
 def run_listening(client: Client, url: str, count: int, tokens: int, every_field: bool) -> Numbers:
-    """Read ``count`` results, every token of each."""
+    """Read ``count`` results and all their tokens."""
     numbers: Numbers = {}
     with client.listening(url) as session:
         with _clocked(numbers, count):
@@ -76,16 +81,67 @@ def run_uplink(client: Client, url: str, count: int, size: int) -> Numbers:
     return numbers
 
 
+def run_traced(client: Client, url: str, count: int, tokens: int) -> Numbers:
+    """Read ``count`` results with a trace to a file, without, and with a mere copy of them.
+
+    Each twice, in turns. The copy is the floor of a trace: bytes to a file, unparsed.
+    """
+    from tests.bench.clients.ours import OurClient
+
+    assert isinstance(client, OurClient)
+    wall, cpu = Counter[str](), Counter[str]()
+    with tempfile.TemporaryDirectory() as folder:
+        trace = os.path.join(folder, "trace.jsonl")
+        for turn in ("off", "on", "copied", "copied", "on", "off"):
+            numbers: Numbers = {}
+            with (
+                copying(turn == "copied"),
+                client.listening(url, trace * (turn != "off")) as session,
+            ):
+                with _clocked(numbers, count):
+                    session.send(b"\0\0")
+                    got = session.consume()
+            _require(got, count * tokens)
+            wall[turn] += numbers["us"] / 2
+            cpu[turn] += numbers["cpu_us"] / 2
+        lines = Path(trace).read_bytes().count(b"\n")
+    _require(int(lines > 2 * count), 1)
+    return {
+        "us": wall["on"],
+        "cpu_us": cpu["on"],
+        "ratio": wall["on"] / wall["off"],
+        "cpu_ratio": cpu["on"] / cpu["off"],
+        "cpu_floor": cpu["copied"] / cpu["off"],
+    }
+
+
+@contextlib.contextmanager
+def copying(on: bool) -> Iterator[None]:
+    """Have traces only append what was received to their file, and nothing of what is sent."""
+    from soniox_sync.runtime.trace.trace import ConnectionTrace
+
+    def received(self: Any, messages: List[Any]) -> Iterator[List[Any]]:
+        descriptor = self.trace._output._open()
+        os.write(descriptor, b"".join([payload for _, payload in messages]))
+        yield messages
+
+    with contextlib.ExitStack() as stack:
+        if on:
+            stack.enter_context(mock.patch.object(ConnectionTrace, "received", received))
+            stack.enter_context(mock.patch.object(ConnectionTrace, "sent", lambda *_: None))
+        yield
+
+
 def run_latency(client: Client, url: str, busy: bool) -> Numbers:
-    """Take the time from the server's send to the loop's body, for frames on a schedule."""
-    with _spinning(busy), client.speech(url) as stream:
+    """Measure the time from the server's send to the loop's body, for frames on a schedule."""
+    with spinning(busy), client.speech(url) as stream:
         gc.collect()
         stream.start()
         return _quantiles(_ages(stream))
 
 
 def run_blocked(client: Client, url: str) -> Numbers:
-    """Take the same for one stream while another thread waits for a silent one."""
+    """Measure the same for one stream while another thread waits for a silent one."""
     with client.speeches(url, list(MULTI_IDS[:2])) as streams:
         gc.collect()
         _start(streams)
@@ -106,7 +162,7 @@ def run_connect(client: Client, url: str) -> Numbers:
 
 
 def run_close(client: Client, url: str, polite_url: str) -> Numbers:
-    """Close on a server that answers nothing; count what a closed session leaves behind."""
+    """Close on a server that does not answer; count what a closed session leaves behind."""
     client.tts_connection(polite_url).close()
     numbers = {"tts_s": _close_sec(client.tts_connection(url))}
     before = usage.snapshot()
@@ -118,7 +174,7 @@ def run_close(client: Client, url: str, polite_url: str) -> Numbers:
 
 
 def run_idle(client: Client, url: str) -> Numbers:
-    """Hold many silent connections; return what each one costs."""
+    """Open many idle connections; return the resources that each takes."""
     held = [client.tts_connection(url)]
     before = usage.snapshot()
     held += [client.tts_connection(url) for _ in range(_IDLE_CONNECTIONS)]
@@ -133,7 +189,7 @@ def run_idle(client: Client, url: str) -> Numbers:
 
 
 def run_flood(client: Client, url: str) -> Numbers:
-    """Have 150 MB pushed at a stream nobody reads; return how far memory grew at its peak."""
+    """Let the server send 150 MB to a stream that nobody reads; return the peak memory growth."""
     with client.speech(url) as stream:
         before = usage.snapshot()
         stream.start()
@@ -143,10 +199,10 @@ def run_flood(client: Client, url: str) -> Numbers:
 
 
 def _outcome(stream: Speech) -> float:
-    """Read what is left; return 1 when it ends in an error, as an overflow should."""
+    """Read the rest; return 1 if it ends with an error, as an overflow should."""
     try:
         _drain(stream)
-    except Exception as exc:  # noqa: BLE001 - each client has its own error; only that it came counts
+    except Exception as exc:  # noqa: BLE001 - each client has its own error class
         print(f"the unread stream ended with {type(exc).__name__}: {exc}")
         return 1.0
     return 0.0
@@ -195,8 +251,11 @@ def _threads(streams: Sequence[Speech], target: Callable[[Speech], Any]) -> Iter
 
 
 @contextlib.contextmanager
-def _spinning(busy: bool) -> Iterator[None]:
-    """Keep a thread of pure Python running, as a program that also computes would."""
+def spinning(busy: bool) -> Iterator[Callable[[], float]]:
+    """Keep a CPU-bound thread of pure Python running, if ``busy``.
+
+    Yields a function that returns the CPU seconds it has taken.
+    """
     stop = threading.Event()
 
     def spin() -> None:
@@ -207,11 +266,17 @@ def _spinning(busy: bool) -> Iterator[None]:
     if busy:
         thread.start()
     try:
-        yield
+        yield lambda: _cpu_sec(thread)
     finally:
         stop.set()
         if busy:
             thread.join()
+
+
+def _cpu_sec(thread: threading.Thread) -> float:
+    if thread.ident is None:
+        return 0.0
+    return time.clock_gettime(time.pthread_getcpuclockid(thread.ident))
 
 
 def _require(got: int, wanted: int) -> None:
@@ -224,6 +289,7 @@ WORK: Dict[str, Callable[..., Numbers]] = {
     "speeches": run_speeches,
     "listening": run_listening,
     "uplink": run_uplink,
+    "traced": run_traced,
     "latency": run_latency,
     "blocked": run_blocked,
     "connect": run_connect,

@@ -1,4 +1,4 @@
-"""One client in a process of its own: reads jobs as JSON lines, answers each with its numbers."""
+"""One client in its own process: reads jobs as JSON lines and answers each with its numbers."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ import argparse
 import json
 import sys
 import traceback
-from typing import Any, Dict, TextIO
+from typing import Any, Callable, Dict, Mapping, TextIO
 
 from tests.bench.clients.base import Client
 from tests.bench.work import WORK
+
+Work = Mapping[str, Callable[..., Dict[str, float]]]
 
 ACCELERATORS = ("pybase64", "orjson", "wsaccel", "websockets.speedups")
 
 
 def hide(*names: str) -> None:
-    """Make importing these fail in this process, as if they were not installed."""
+    """Make imports of these modules fail in this process, as if they were not installed."""
     for name in names:
         sys.modules[name] = None  # type: ignore[assignment]
 
@@ -23,7 +25,8 @@ def hide(*names: str) -> None:
 def build(name: str, cafile: str) -> Client:
     """Return the client of this name.
 
-    Raises ImportError: its package is not installed.
+    Raises
+        ImportError: its package is not installed.
     """
     if name == "floor":
         from tests.bench.clients.floor import FloorClient
@@ -40,15 +43,15 @@ def build(name: str, cafile: str) -> Client:
     return OurClient(cafile)
 
 
-def _serve(client: Client, jobs: TextIO, answers: TextIO) -> None:
+def _serve(client: Any, work: Work, jobs: TextIO, answers: TextIO) -> None:
     for line in jobs:
         job: Dict[str, Any] = json.loads(line)
-        _answer(answers, _attempt(client, job))
+        _answer(answers, _attempt(client, work, job))
 
 
-def _attempt(client: Client, job: Dict[str, Any]) -> Dict[str, Any]:
+def _attempt(client: Any, work: Work, job: Dict[str, Any]) -> Dict[str, Any]:
     try:
-        return {"numbers": WORK[job["work"]](client, **job["options"])}
+        return {"numbers": work[job["work"]](client, **job["options"])}
     except Exception as exc:  # noqa: BLE001 - one failed row must not cost the others
         traceback.print_exc()
         return {"error": f"{type(exc).__name__}: {exc}"}
@@ -59,13 +62,13 @@ def _answer(answers: TextIO, answer: Dict[str, Any]) -> None:
     answers.flush()
 
 
-def main() -> None:
-    """Work until standard input ends."""
+def main(build: Callable[[str, str], Any] = build, work: Work = WORK) -> None:
+    """Run jobs until stdin closes; ``build`` makes the client of a name, ``work`` are the jobs."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--client", required=True)
     parser.add_argument("--cafile", required=True)
     options = parser.parse_args()
-    # whatever a client prints must not be taken for an answer
+    # output printed by a client must not be mistaken for an answer
     answers, sys.stdout = sys.stdout, sys.stderr
     try:
         client = build(options.client, options.cafile)
@@ -73,7 +76,7 @@ def main() -> None:
         _answer(answers, {"error": f"cannot import {options.client}: {exc}"})
         return
     _answer(answers, {"ready": True})
-    _serve(client, sys.stdin, answers)
+    _serve(client, work, sys.stdin, answers)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A browser without a screen, a microphone that is a WAV, and the example site."""
+"""Fixtures: a headless browser, a microphone that plays a WAV, and the example site."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-from pages import SCHEMES, WIDTHS, prefer, resize
-from serving import EXAMPLES, ServerProcess, service_environment
 
 from soniox_sync.sandbox import Sandbox
+from tests.browser.pages import SCHEMES, WIDTHS, prefer, resize
+from tests.serving import EXAMPLES, ServerProcess, service_environment
 
 SPOKEN = "The train to London leaves at noon. Please bring your ticket."
-# of Chromium's fake devices: so the samples arrive as they were spoken, and are recognised
-RATE = 44100
+# another than that of Chromium's fake devices, 44.1 kHz: the browser resamples, as for a microphone
+RATE = 24000
 FLAGS = (
     "--headless",
-    "--no-sandbox",  # it is root here, and sees nothing but loopback
+    "--no-sandbox",  # for root; the pages are all on loopback
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
@@ -27,7 +27,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--disable-dev-shm-usage",
-    "--autoplay-policy=user-gesture-required",  # as people have it
+    "--autoplay-policy=user-gesture-required",  # the default of a normal browser
     "--use-fake-device-for-media-stream",
 )
 
@@ -35,12 +35,12 @@ Browse = Callable[..., Any]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--screenshots", metavar="DIR", help="keep pictures of the pages there")
+    parser.addoption("--screenshots", metavar="DIR", help="save pictures of the pages to DIR")
 
 
 @pytest.fixture(scope="session")
 def chromium() -> tuple[str, str]:
-    """Give the browser and its driver."""
+    """Provide the browser and its driver."""
     pytest.importorskip("selenium", reason="the browser tests are driven by selenium")
     for name in ("flask", "flask_sock"):
         pytest.importorskip(name, reason="the site needs the extra examples")
@@ -53,7 +53,7 @@ def chromium() -> tuple[str, str]:
 
 @pytest.fixture
 def site(chromium: tuple[str, str], soniox_sandbox: Sandbox) -> Iterator[ServerProcess]:
-    """Serve the example site in front of the test's sandbox."""
+    """Run the example site with the test's sandbox as its service."""
     app = str(EXAMPLES / "flask_app" / "app.py")
     with ServerProcess([app, "--port", "0"], service_environment(soniox_sandbox)) as server:
         yield server
@@ -61,7 +61,7 @@ def site(chromium: tuple[str, str], soniox_sandbox: Sandbox) -> Iterator[ServerP
 
 @pytest.fixture
 def voice(soniox_sandbox: Sandbox, tmp_path: Path) -> Path:
-    """Write what the microphone hears: half a second of quiet, speech, quiet."""
+    """Write the microphone's audio: half a second of silence, speech, silence."""
     spoken = soniox_sandbox.client().realtime.speak(
         SPOKEN, voice="Emma", audio_format="pcm_s16le", sample_rate=RATE
     )
@@ -76,9 +76,9 @@ def voice(soniox_sandbox: Sandbox, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def browse(chromium: tuple[str, str], tmp_path: Path) -> Iterator[Browse]:
-    """Give a function that opens a page: `browse(url, microphone=None, allowed=True)`.
+    """Provide a function that opens a page: `browse(url, microphone=None, allowed=True)`.
 
-    Every browser ends with the test.
+    Every browser is closed after the test.
     """
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
@@ -107,10 +107,7 @@ def browse(chromium: tuple[str, str], tmp_path: Path) -> Iterator[Browse]:
 
 @pytest.fixture
 def picture(request: pytest.FixtureRequest) -> Callable[[Any, str], None]:
-    """Give a function that takes pictures: two widths, dark and light, if `--screenshots` is given.
-
-    `take(driver, "captions-idle")`
-    """
+    """Provide `take(driver, name)`, which saves pictures in two widths with `--screenshots`."""
     where = request.config.getoption("--screenshots")
 
     def take(driver: Any, name: str) -> None:

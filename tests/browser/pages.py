@@ -1,30 +1,30 @@
-"""What the browser tests do with a page."""
+"""Actions on a page, for the browser tests."""
 
 from __future__ import annotations
 
 from typing import Any, Callable
 
-# for a browser on a loaded machine; what takes longer hangs
-PATIENCE_SEC = 60.0
-# CSS pixels of a telephone and of a desk
+# a browser is slow on a loaded machine; anything slower hangs
+TIMEOUT_SEC = 60.0
+# CSS pixels of a phone and of a desktop
 WIDTHS = (375, 1280)
 SCHEMES = ("light", "dark")
 
 
 def until(driver: Any, condition: Callable[[], Any]) -> Any:
-    """Wait for something to become true; show the page's text when it does not."""
+    """Wait until a condition is true; if it never is, fail with the page's text."""
     from selenium.common.exceptions import TimeoutException
     from selenium.webdriver.support.wait import WebDriverWait
 
     try:
-        return WebDriverWait(driver, PATIENCE_SEC).until(lambda _: condition())
+        return WebDriverWait(driver, TIMEOUT_SEC).until(lambda _: condition())
     except TimeoutException:
         body = driver.execute_script("return document.body.innerText")
-        raise AssertionError(f"it did not come true on this page:\n{body}") from None
+        raise AssertionError(f"the condition never became true on this page:\n{body}") from None
 
 
 def text(driver: Any, name: str) -> str:
-    """Give the text of the element with this id."""
+    """Return the text of the element with this id."""
     found: str = driver.execute_script(
         "return document.getElementById(arguments[0])?.textContent ?? ''", name
     )
@@ -32,20 +32,20 @@ def text(driver: Any, name: str) -> str:
 
 
 def is_shown(driver: Any, name: str) -> bool:
-    """Tell whether the element with this id is to be seen."""
+    """Return whether the element with this id is visible."""
     found: bool = driver.find_element("id", name).is_displayed()
     return found
 
 
 def press(driver: Any, *keys: str) -> None:
-    """Press keys, wherever the focus is."""
+    """Press keys in the focused element."""
     from selenium.webdriver.common.action_chains import ActionChains
 
     ActionChains(driver).send_keys(*keys).perform()
 
 
 def tab_to(driver: Any, name: str) -> None:
-    """Press Tab until the element with this id has the focus, and check that one sees it."""
+    """Press Tab until the element with this id has the focus, and check that the focus shows."""
     from selenium.webdriver.common.keys import Keys
 
     for _ in range(20):
@@ -57,8 +57,8 @@ def tab_to(driver: Any, name: str) -> None:
     raise AssertionError(f"Tab never reaches {name}")
 
 
-def complaints(driver: Any) -> list[str]:
-    """Give what the browser's console complains about."""
+def console_errors(driver: Any) -> list[str]:
+    """Return the errors in the browser's console."""
     # Flask's development server ends a WebSocket with an HTTP response, after the close frames
     known = "Invalid frame header"
     entries = driver.get_log("browser")
@@ -67,7 +67,7 @@ def complaints(driver: Any) -> list[str]:
 
 
 def resize(driver: Any, width: int) -> None:
-    """Give the page a width in CSS pixels; a headless window has a smallest width of its own."""
+    """Set the page's width in CSS pixels; a headless window has a minimum width."""
     driver.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride",
         {"width": width, "height": 812, "deviceScaleFactor": 1, "mobile": width < 600},
@@ -75,7 +75,7 @@ def resize(driver: Any, width: int) -> None:
 
 
 def prefer(driver: Any, scheme: str) -> None:
-    """Let the page be seen by somebody who wants it `"dark"` or `"light"`."""
+    """Set the preferred colour scheme, `"dark"` or `"light"`."""
     features = [{"name": "prefers-color-scheme", "value": scheme}]
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
 
@@ -108,17 +108,17 @@ return faint;
 
 
 def faint_texts(driver: Any) -> list[str]:
-    """Give the texts whose contrast is less than 4.5 to 1 (WCAG 2.2, 1.4.3)."""
+    """Return the texts whose contrast is less than 4.5 to 1 (WCAG 2.2, 1.4.3)."""
     found: list[str] = driver.execute_script(_FAINT)
     return found
 
 
 def unnamed_controls(driver: Any) -> list[str]:
-    """Give what can be operated but has no name for a screen reader."""
+    """Return the controls that have no name for a screen reader."""
     controls = driver.find_elements("css selector", "a, button, select, textarea, meter, audio")
     return [control.get_attribute("outerHTML") for control in controls if not named(control)]
 
 
 def named(control: Any) -> bool:
-    """Tell whether a screen reader has a name for it."""
+    """Return whether a control has a name for a screen reader."""
     return bool(control.accessible_name or control.get_attribute("aria-labelledby"))

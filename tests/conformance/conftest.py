@@ -1,7 +1,12 @@
-"""The conformance job: the official SDK and this library side by side against the sandbox.
+"""Conformance tests: the official SDK and this library against the same sandbox.
 
-Nothing here imports the SDK while pytest collects; where it is not installed everything is
-skipped. `python -m pip install -e ".[conformance]" && python -m pytest tests/conformance`
+They are skipped if the SDK is not installed, and pytest collects them without importing it.
+`python -m pip install -e ".[conformance]" && python -m pytest tests/conformance`
+
+Those in JavaScript need Node.js, and once
+`npm install --no-package-lock --prefix tests/conformance/programs`
+
+A module that needs no official SDK for Python says `NEEDS_SDK = False`.
 """
 
 from __future__ import annotations
@@ -12,15 +17,15 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-from conformance_kit import Kit
 
 from soniox_sync.sandbox import Sandbox
+from tests.conformance.kit import Kit
 
 _HERE = Path(__file__).parent
 _REASON = (
     'the official SDK is not installed: pip install -e ".[conformance]" (Python 3.10 or newer)'
 )
-# the SDK calls `websockets` in a way that its newest releases deprecate
+# the SDK calls `websockets` in a way that newer releases of it deprecate
 _SDK_WARNING = r"ignore:connect\(\) must be used as a context manager:DeprecationWarning"
 
 
@@ -31,14 +36,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    # here rather than by a marker: the summary then has one line for all of them
-    if importlib.util.find_spec("soniox") is None:
+    # here, not by a marker, so that the summary has one line for all of them
+    needed = getattr(item.module, "NEEDS_SDK", True)  # type: ignore[attr-defined]
+    if needed and importlib.util.find_spec("soniox") is None:
         pytest.skip(_REASON)
 
 
 @pytest.fixture
 def make_sandbox() -> Iterator[Callable[..., Sandbox]]:
-    """Start sandboxes, by default with tones as fast as they come, and close them."""
+    """Provide a function that starts sandboxes, by default with tones and without pacing."""
     made: list[Sandbox] = []
 
     def make(limits: Any = None, **options: Any) -> Sandbox:
@@ -53,7 +59,7 @@ def make_sandbox() -> Iterator[Callable[..., Sandbox]]:
 
 @pytest.fixture
 def sandbox(make_sandbox: Callable[..., Sandbox]) -> Sandbox:
-    """Serve one sandbox with default limits, as fast as it can."""
+    """Provide a sandbox with default limits and without pacing."""
     return make_sandbox()
 
 
@@ -61,15 +67,15 @@ def sandbox(make_sandbox: Callable[..., Sandbox]) -> Sandbox:
 def make_kit(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., Kit]]:
-    """Make clients of either kind for a sandbox; the same test runs with both."""
+    """Provide a function that makes a client of a sandbox; each test runs with both kinds."""
     made: list[Kit] = []
 
     def make(sandbox: Sandbox, api_key: str = "sandbox-key") -> Kit:
         kind: Callable[..., Kit]
         if request.param == "official":
-            from official_kit import OfficialKit as kind
+            from tests.conformance.official_kit import OfficialKit as kind
         else:
-            from our_kit import OurKit as kind
+            from tests.conformance.our_kit import OurKit as kind
         made.append(kind(sandbox, api_key, monkeypatch))
         return made[-1]
 
@@ -80,5 +86,5 @@ def make_kit(
 
 @pytest.fixture
 def kit(make_kit: Callable[..., Kit], sandbox: Sandbox) -> Kit:
-    """Give one client of either kind for the test's sandbox."""
+    """Provide a client of the test's sandbox; each test runs with both kinds."""
     return make_kit(sandbox)

@@ -1,4 +1,4 @@
-"""The official SDK `soniox`, called as its documentation calls it."""
+"""Kit for the official SDK `soniox`, used as in its documentation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from contextlib import suppress
 from typing import Any, Optional, Union
 
 import pytest
-from conformance_kit import Event, Failure, Kit, Line, Listening, Speaking, Spoken
 from soniox import SonioxClient
 from soniox.errors import SonioxAPIError, SonioxRealtimeError
 from soniox.realtime import (
@@ -21,17 +20,18 @@ from soniox.types import CreateTtsConfig
 from soniox.types.realtime import RealtimeEvent, RealtimeSTTConfig, RealtimeTTSConfig
 
 from soniox_sync.sandbox import Sandbox
+from tests.conformance.kit import Connection, Event, Failure, Kit, Session, Spoken, Stream
 
 _MARKS = {"<end>": "endpoint", "<fin>": "finalized"}
 
 
-class _Listening(Listening):
+class _Session(Session):
     def __init__(self, session: RealtimeSTTSession) -> None:
         super().__init__()
         self._session = session.__enter__()
 
     def send(self, audio: bytes) -> None:
-        with suppress(SonioxRealtimeError):  # the server closed before: its last words are read
+        with suppress(SonioxRealtimeError):  # already closed by the server: `receive()` reports it
             self._session.send_byte_chunk(audio)
 
     def finalize(self) -> None:
@@ -51,7 +51,7 @@ class _Listening(Listening):
             self._session.finish()
 
     def close(self) -> None:
-        # it forgets its socket instead of closing it; the server's close ends the thread behind
+        # it drops its socket without closing it; the server's close ends its thread
         self._session.close()
 
     def _events(self) -> Iterator[Event]:
@@ -66,7 +66,7 @@ class _Listening(Listening):
 
 
 def _translate(event: RealtimeEvent) -> Iterator[Event]:
-    """Take the marks out of the tokens, as every application has to."""
+    """Separate the markers from the tokens, as every application must."""
     tokens = tuple(token for token in event.tokens if token.text not in _MARKS)
     times = (event.final_audio_proc_ms or 0, event.total_audio_proc_ms or 0)
     if tokens or not event.finished:
@@ -84,14 +84,14 @@ def _failure(event: Any, message: str) -> Failure:
     return Failure(code, extra.get("error_type"), message)
 
 
-class _Speaking(Speaking):
-    """A single-stream connection, or a stream of a shared one; the two read alike."""
+class _Stream(Stream):
+    """A single-stream connection, or a stream of a shared one; both are read the same way."""
 
     def __init__(self, stream: Union[RealtimeTTSConnection, RealtimeTTSStream]) -> None:
         self._stream = stream
 
     def send(self, text: str, end: bool = False) -> None:
-        with suppress(SonioxRealtimeError):  # the server closed before: its last words are read
+        with suppress(SonioxRealtimeError):  # already closed by the server: `receive()` reports it
             self._stream.send_text_chunk(text, text_end=end)
 
     def finish(self) -> None:
@@ -100,11 +100,11 @@ class _Speaking(Speaking):
     def cancel(self) -> None:
         self._stream.cancel()
 
-    def hear(self, chunks: Optional[int] = None) -> Spoken:
+    def receive(self, chunks: Optional[int] = None) -> Spoken:
         spoken = Spoken()
         try:
             for event in self._stream.receive_events():
-                _take(spoken, event)
+                _add(spoken, event)
                 if chunks is not None and len(spoken.chunks) >= chunks:
                     return spoken
         except SonioxRealtimeError as error:
@@ -119,7 +119,7 @@ class _Speaking(Speaking):
             self._stream.close()
 
 
-def _take(spoken: Spoken, event: Any) -> None:
+def _add(spoken: Spoken, event: Any) -> None:
     audio = event.audio_bytes()
     if audio:
         spoken.chunks.append(audio)
@@ -131,21 +131,21 @@ def _take(spoken: Spoken, event: Any) -> None:
     spoken.terminated = spoken.terminated or event.terminated
 
 
-class _Line(Line):
+class _Connection(Connection):
     def __init__(self, connection: RealtimeTTSMultiplexedConnection) -> None:
         self._connection = connection.__enter__()
 
-    def stream(self, stream_id: str, **config: Any) -> Speaking:
+    def stream(self, stream_id: str, **config: Any) -> Stream:
         made = RealtimeTTSConfig(stream_id=stream_id, **config)
-        return _Speaking(self._connection.open_stream(config=made))
+        return _Stream(self._connection.open_stream(config=made))
 
     def keep_alive(self) -> None:
         self._connection.keep_alive()
 
-    def hold(self) -> None:
+    def start_keepalives(self) -> None:
         self._connection.pause()
 
-    def go_on(self) -> None:
+    def stop_keepalives(self) -> None:
         self._connection.resume()
 
     def close(self) -> None:
@@ -169,16 +169,16 @@ class OfficialKit(Kit):
             tts_websocket_base_url=urls.tts,
         )
 
-    def listen(self, **config: Any) -> Listening:
-        made = RealtimeSTTConfig(**{"model": "stt-rt-v5", **config})
-        return _Listening(self.client.realtime.stt.connect(config=made))
+    def listen(self, **config: Any) -> Session:
+        made = RealtimeSTTConfig(**{"model": "stt-rt-v6", **config})
+        return _Session(self.client.realtime.stt.connect(config=made))
 
-    def speak(self, **config: Any) -> Speaking:
+    def speak(self, **config: Any) -> Stream:
         made = RealtimeTTSConfig(**{"stream_id": str(uuid.uuid4()), **config})
-        return _Speaking(self.client.realtime.tts.connect(config=made).__enter__())
+        return _Stream(self.client.realtime.tts.connect(config=made).__enter__())
 
-    def line(self) -> Line:
-        return _Line(self.client.realtime.tts.connect_multi_stream())
+    def connect(self) -> Connection:
+        return _Connection(self.client.realtime.tts.connect_multi_stream())
 
     def generate(self, text: str, **config: Any) -> tuple[bytes, Optional[Failure]]:
         identity = {name: config.pop(name) for name in ("voice", "model", "language")}
@@ -197,8 +197,8 @@ class OfficialKit(Kit):
     def tts_models(self) -> Any:
         return self.client.tts_models.list().models
 
-    def pause_beats_every(self, sec: float) -> None:
-        # it has no option for this; the constants are 5 s and 25 s
+    def set_keepalive_interval(self, sec: float) -> None:
+        # the SDK has no option for this; its constants are 5 s and 25 s
         self._monkeypatch.setattr("soniox.realtime.stt.KEEP_ALIVE_INTERVAL_SEC", sec)
         self._monkeypatch.setattr("soniox.realtime.tts.TTS_KEEP_ALIVE_INTERVAL_SEC", sec)
 

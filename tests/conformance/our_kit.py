@@ -1,4 +1,4 @@
-"""This library, called as its README calls it."""
+"""Kit for this library, used as in its README."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from contextlib import suppress
 from typing import Any, Optional
 
 import pytest
-from conformance_kit import PATIENCE, Event, Failure, Kit, Line, Listening, Speaking, Spoken
 
 from soniox_sync import (
     ConfigurationError,
@@ -19,19 +18,29 @@ from soniox_sync import (
 )
 from soniox_sync.errors import StateError
 from soniox_sync.sandbox import Sandbox
+from tests.conformance.kit import (
+    TIMEOUT_SEC,
+    Connection,
+    Event,
+    Failure,
+    Kit,
+    Session,
+    Spoken,
+    Stream,
+)
 
 
 def _failure(error: RealtimeError) -> Failure:
     return Failure(error.status_code, error.error_type, str(error))
 
 
-class _Listening(Listening):
+class _Session(Session):
     def __init__(self, session: SttSession) -> None:
         super().__init__()
         self._session = session
 
     def send(self, audio: bytes) -> None:
-        with suppress(RealtimeError):  # the session failed before: the iterator tells
+        with suppress(RealtimeError):  # the session has failed: the iterator raises it
             self._session.send_audio(audio)
 
     def finalize(self) -> None:
@@ -48,7 +57,7 @@ class _Listening(Listening):
 
     def finish(self) -> None:
         with suppress(RealtimeError):  # the iterator raises it as well
-            self._session.finish(PATIENCE)
+            self._session.finish(TIMEOUT_SEC)
 
     def close(self) -> None:
         self._session.close()
@@ -58,18 +67,18 @@ class _Listening(Listening):
             for event in self._session:
                 result = event.result
                 times = (result.final_audio_proc_ms, result.total_audio_proc_ms)
-                told = event.kind in ("result", "finished")
-                yield Event(event.kind, tuple(result.tokens) if told else (), *times)
+                has_tokens = event.kind in ("result", "finished")
+                yield Event(event.kind, tuple(result.tokens) if has_tokens else (), *times)
         except RealtimeError as error:
             yield Event("failure", failure=_failure(error))
 
 
-class _Speaking(Speaking):
+class _Stream(Stream):
     def __init__(self, stream: TtsStream) -> None:
         self._stream = stream
 
     def send(self, text: str, end: bool = False) -> None:
-        with suppress(RealtimeError):  # the stream failed before: the iterator tells
+        with suppress(RealtimeError):  # the stream has failed: the iterator raises it
             self._stream.send_text(text, end=end)
 
     def finish(self) -> None:
@@ -78,14 +87,14 @@ class _Speaking(Speaking):
     def cancel(self) -> None:
         self._stream.cancel()
 
-    def hear(self, chunks: Optional[int] = None) -> Spoken:
+    def receive(self, chunks: Optional[int] = None) -> Spoken:
         spoken = Spoken()
         try:
             for chunk in self._stream.events():
-                _take(spoken, chunk)
+                _add(spoken, chunk)
                 if chunks is not None and len(spoken.chunks) >= chunks:
                     return spoken
-            self._stream.wait(PATIENCE)
+            self._stream.wait(TIMEOUT_SEC)
             spoken.terminated = True
         except RealtimeError as error:
             spoken.failure = _failure(error)
@@ -95,30 +104,30 @@ class _Speaking(Speaking):
         self._stream.close()
 
 
-def _take(spoken: Spoken, chunk: Any) -> None:
+def _add(spoken: Spoken, chunk: Any) -> None:
     if chunk.audio:
         spoken.chunks.append(chunk.audio)
     if chunk.timestamps is not None:
-        spoken.characters += chunk.timestamps["characters"]
-        spoken.starts += chunk.timestamps["character_start_times_seconds"]
-        spoken.ends += chunk.timestamps["character_end_times_seconds"]
+        spoken.characters += chunk.timestamps.characters
+        spoken.starts += chunk.timestamps.character_start_times_seconds
+        spoken.ends += chunk.timestamps.character_end_times_seconds
     spoken.ended += chunk.audio_end
 
 
-class _Line(Line):
+class _Connection(Connection):
     def __init__(self, connection: TtsConnection) -> None:
         self._connection = connection
 
-    def stream(self, stream_id: str, **config: Any) -> Speaking:
-        return _Speaking(self._connection.stream(stream_id=stream_id, **config))
+    def stream(self, stream_id: str, **config: Any) -> Stream:
+        return _Stream(self._connection.stream(stream_id=stream_id, **config))
 
     def keep_alive(self) -> None:
         self._connection.keep_alive()
 
-    def hold(self) -> None:
-        """Do nothing: keepalives go out by themselves."""
+    def start_keepalives(self) -> None:
+        """Do nothing: keepalives are automatic."""
 
-    def go_on(self) -> None:
+    def stop_keepalives(self) -> None:
         """Do nothing."""
 
     def close(self) -> None:
@@ -128,22 +137,24 @@ class _Line(Line):
 class OurKit(Kit):
     """`soniox_sync.SonioxClient`."""
 
-    # ConfigurationError is a ValueError, too
+    # ConfigurationError is also a ValueError
     refusals = (ConfigurationError, StateError)
 
     def __init__(self, sandbox: Sandbox, api_key: str, monkeypatch: pytest.MonkeyPatch) -> None:
         self.client = sandbox.client(api_key=api_key)
-        self._beat = 5.0
+        self._interval = 5.0
 
-    def listen(self, **config: Any) -> Listening:
-        options = {"keepalive_interval_sec": self._beat}
-        return _Listening(self.client.realtime.stt(options=options, **config))
+    def listen(self, **config: Any) -> Session:
+        options = {"keepalive_interval_sec": self._interval}
+        return _Session(self.client.realtime.stt(options=options, **config))
 
-    def speak(self, **config: Any) -> Speaking:
-        return _Speaking(self.client.realtime.tts(**config))
+    def speak(self, **config: Any) -> Stream:
+        return _Stream(self.client.realtime.tts(**config))
 
-    def line(self) -> Line:
-        return _Line(self.client.realtime.tts.multi_stream(keepalive_interval_sec=self._beat))
+    def connect(self) -> Connection:
+        return _Connection(
+            self.client.realtime.tts.multi_stream(keepalive_interval_sec=self._interval)
+        )
 
     def generate(self, text: str, **config: Any) -> tuple[bytes, Optional[Failure]]:
         try:
@@ -166,8 +177,8 @@ class OurKit(Kit):
             pytest.skip(f"this version of the library has no client.{name}")
         return getattr(self.client, name)
 
-    def pause_beats_every(self, sec: float) -> None:
-        self._beat = sec
+    def set_keepalive_interval(self, sec: float) -> None:
+        self._interval = sec
 
     def close(self) -> None:
         self.client.close()

@@ -1,4 +1,4 @@
-"""Fixtures of the HTTP tests: sandboxes that play tones, raw servers, their clients."""
+"""Fixtures of the HTTP tests: sandboxes that play tones, raw servers, and clients of both."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from typing import Any, Callable
 
 import pytest
-from raw_http import RawHttp
 
 from soniox_sync import SonioxClient
 from soniox_sync.sandbox import Sandbox
+from tests.rest.raw_http import RawHttp
 
 SAID = "Hello there my friend. How are you?"
 
@@ -28,7 +28,7 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def make_sandbox() -> Iterator[Callable[..., Sandbox]]:
-    """Start sandboxes that play tones as fast as they can, and close them."""
+    """Start sandboxes that speak tones as fast as possible, and close them."""
     made: list[Sandbox] = []
 
     def make(limits: Any = None, **options: Any) -> Sandbox:
@@ -44,7 +44,7 @@ def make_sandbox() -> Iterator[Callable[..., Sandbox]]:
 
 @pytest.fixture
 def sandbox(make_sandbox: Callable[..., Sandbox]) -> Sandbox:
-    """Serve one sandbox, whose ear hears a known sentence."""
+    """Provide a sandbox that recognises a known sentence."""
     sandbox = make_sandbox()
     sandbox.script(SAID, ms_per_word=200, final_lag_ms=200)
     return sandbox
@@ -52,7 +52,7 @@ def sandbox(make_sandbox: Callable[..., Sandbox]) -> Sandbox:
 
 @pytest.fixture
 def client(sandbox: Sandbox) -> Iterator[SonioxClient]:
-    """Give a client of the sandbox."""
+    """Provide a client of the sandbox."""
     with sandbox.client() as client:
         yield client
 
@@ -73,7 +73,7 @@ def serve() -> Iterator[Callable[..., RawHttp]]:
 
 @pytest.fixture
 def wav() -> bytes:
-    """Make a WAV of 2.1 seconds: time for all seven words."""
+    """Make a WAV of 2.1 seconds, long enough for all seven words."""
     out = io.BytesIO()
     with wave.open(out, "wb") as file:
         file.setnchannels(1)

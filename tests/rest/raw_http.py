@@ -1,4 +1,4 @@
-"""A tiny HTTP server whose every byte is the test's, for what no proper server would send."""
+"""A small HTTP server that sends exactly the bytes of a test, valid HTTP or not."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ import socket
 import ssl
 import threading
 from collections.abc import Mapping
-from typing import Callable, Optional, Union
+from typing import Any, Callable, Optional, Union
 
-from soniox_sync import SonioxClient
+from soniox_sync import SonioxClient, SonioxHttpError
 
+# head of a response with a chunked body
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 KEY = "sk-test/secret+key"
-# long enough for a loaded machine; a test that waits this long has failed
+# long enough for a loaded machine; a longer wait fails the test
 PATIENCE = 20.0
 
 Act = Union[bytes, Callable[["Peer"], None]]
 
 
 class Request:
-    """Is what a client sent."""
+    """Request as the server received it."""
 
     def __init__(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> None:
         self.method = method
@@ -28,7 +30,7 @@ class Request:
 
 
 class Peer:
-    """Is one connection, in the hands of the test."""
+    """Server's end of one connection."""
 
     def __init__(self, server: RawHttp, sock: socket.socket) -> None:
         self.server = server
@@ -40,12 +42,12 @@ class Peer:
         self.sock.sendall(data)
 
     def reset(self) -> None:
-        """Cut the connection hard."""
+        """Reset the connection."""
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         self.close()
 
     def wait_closed(self) -> bool:
-        """Wait until the client went away; tell whether it did."""
+        """Wait until the client disconnects; return whether it did."""
         self.sock.settimeout(PATIENCE)
         try:
             while self.file.read1(65536):
@@ -57,13 +59,13 @@ class Peer:
         return True
 
     def close(self) -> None:
-        """Close."""
+        """Close the connection."""
         self.file.close()
         self.sock.close()
 
 
 class RawHttp:
-    """Serves each request with the next of `acts`, the last one over and over."""
+    """Server that answers each request with the next of `acts`, the last one repeatedly."""
 
     def __init__(self, *acts: Act, tls: Optional[ssl.SSLContext] = None) -> None:
         self.acts = list(acts)
@@ -81,7 +83,7 @@ class RawHttp:
 
     @property
     def url(self) -> str:
-        """Give the address."""
+        """Base URL."""
         scheme, host = ("https", "localhost") if self._tls else ("http", "127.0.0.1")
         return f"{scheme}://{host}:{self.port}"
 
@@ -114,7 +116,7 @@ class RawHttp:
             while self._serve_one(peer):
                 continue
         except (OSError, ValueError):
-            pass  # the client, or the test's end, was faster
+            pass  # the client, or the end of the test, closed it first
         finally:
             sock.close()
 
@@ -132,18 +134,18 @@ class RawHttp:
         return True
 
     def close(self) -> None:
-        """End everything."""
+        """Stop serving and close all connections."""
         self.release.set()
         self._listener.close()
         try:
             socket.create_connection(("127.0.0.1", self.port), 0.2).close()
         except OSError:
-            pass  # nobody listens any more, as wanted
+            pass  # not listening, as intended
         for peer in self._peers:
             try:
                 peer.sock.shutdown(socket.SHUT_RDWR)
             except OSError:
-                pass  # down already
+                pass  # shut down already
         for thread in self._threads:
             thread.join(PATIENCE)
         for peer in self._peers:
@@ -177,20 +179,20 @@ def reply(
     status: str = "200 OK",
     headers: Optional[Mapping[str, str]] = None,
 ) -> bytes:
-    """Write an answer with a length."""
+    """Return a response with a length."""
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}"]
     lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
 
 
 def chunked(*chunks: bytes, end: bytes = b"0\r\n\r\n", head: str = "") -> bytes:
-    """Write an answer in chunks."""
+    """Return a response in chunks."""
     lines = f"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n{head}\r\n".encode()
     return lines + b"".join(b"%x\r\n%b\r\n" % (len(each), each) for each in chunks) + end
 
 
 def closing(data: bytes) -> Callable[[Peer], None]:
-    """Send bytes, then close."""
+    """Return an act that sends bytes, then closes the connection."""
 
     def act(peer: Peer) -> None:
         peer.send(data)
@@ -203,3 +205,14 @@ FILE = (
     b'{"id":"f1","filename":"a.wav","size":3,"created_at":"2026-01-31T12:00:00Z",'
     b'"client_reference_id":null,"from_the_future":{"x":1}}'
 )
+
+
+def collect(body: Any) -> tuple[bytes, Exception]:
+    """Read a body until it fails; return the data before, and the error."""
+    data = b""
+    try:
+        for piece in body:
+            data += piece
+    except SonioxHttpError as error:
+        return data, error
+    raise AssertionError("the body did not fail")

@@ -1,4 +1,4 @@
-"""Fixtures of the sandbox's tests: sandboxes that play tones."""
+"""Fixtures of the sandbox's tests: sandboxes that play tones instead of speech."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from soniox_sync.sandbox import Sandbox
 
 @pytest.fixture
 def make_sandbox() -> Iterator[Callable[..., Sandbox]]:
-    """Start sandboxes that play tones, and close them."""
+    """Provide a function that starts a sandbox, which is closed at the end of the test."""
     made: list[Sandbox] = []
 
     def make(**options: Any) -> Sandbox:
@@ -27,5 +27,5 @@ def make_sandbox() -> Iterator[Callable[..., Sandbox]]:
 
 @pytest.fixture
 def sandbox(make_sandbox: Callable[..., Sandbox]) -> Sandbox:
-    """Serve one sandbox with default limits, as fast as it can."""
+    """Provide a sandbox with default limits that speaks as fast as possible."""
     return make_sandbox(limits={"tts_pace": None})

@@ -1,4 +1,4 @@
-"""TLS in front of a plain server: both ways, any number of lines, on one thread of asyncio."""
+"""TLS in front of a plain server, for any number of connections, on one asyncio thread."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import contextlib
 import ssl
 import threading
 
-# for a loaded machine
+# generous, for a loaded machine
 START_SEC = 30.0
 
 
 class TlsFront:
-    """Listens with TLS on loopback and hands everything on to `port` until the block ends."""
+    """TLS proxy on loopback that forwards everything to `port` until the `with` block ends."""
 
     def __init__(self, port: int, context: ssl.SSLContext) -> None:
         self._to, self._context = port, context
         self.port = 0
-        self.lines = 0
+        self.connections = 0
         self._ready = threading.Event()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="tls-front")
@@ -30,7 +30,7 @@ class TlsFront:
 
     async def _serve(self) -> None:
         self._main = asyncio.current_task()
-        server = await asyncio.start_server(self._line, "127.0.0.1", 0, ssl=self._context)
+        server = await asyncio.start_server(self._forward, "127.0.0.1", 0, ssl=self._context)
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         try:
@@ -42,8 +42,8 @@ class TlsFront:
                 task.cancel()
             await asyncio.gather(*others, return_exceptions=True)
 
-    async def _line(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.lines += 1
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
         inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", self._to)
         try:
             ways = (_pump(reader, inner_writer), _pump(inner_reader, writer))
@@ -64,12 +64,12 @@ class TlsFront:
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Hand on until the end of one way, then close the other end."""
+    """Forward one direction until its end, then close the other side."""
     try:
         while data := await reader.read(65536):
             writer.write(data)
             await writer.drain()
     except OSError:
-        pass  # one side was cut: so is the other
+        pass  # one side was cut off: close the other
     finally:
         writer.close()

@@ -1,36 +1,40 @@
-"""300 sessions of each kind, one after another: what is left? `python tests/soak/many_sessions.py`
+"""Opens 300 sessions of each kind, one after another: `python tests/soak/many_sessions.py [N]`
 
-Prints threads, descriptors and bytes per session left behind; ends with 1 when something is.
+Prints the threads, descriptors and bytes per session that they leave behind; exits with 1 if there
+are any.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parent), str(HERE.parent / "e2e")]
+# run as a program: `tests` is imported from the checkout
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from test_e2e_leaks import BYTES_PER_SESSION, KINDS, left_behind  # noqa: E402
+from tests.realtime.test_leaks import BYTES_PER_SESSION, KINDS, left_behind
 
 
 def main(many: int) -> int:
-    """Run every kind and print its line."""
-    bad = 0
+    """Run every kind and print a line for each."""
+    failures = 0
     for kind, work in KINDS.items():
-        began = time.monotonic()
+        started = time.monotonic()
         threads, descriptors, grown = left_behind(work, many)
         failed = bool(threads) or descriptors > 0 or grown > BYTES_PER_SESSION
-        bad += failed
-        took = time.monotonic() - began
+        failures += failed
+        took = time.monotonic() - started
         print(
             f"{kind:26} {many} in {took:5.1f} s: {len(threads)} threads, {descriptors} descriptors,"
             f" {grown:7.1f} bytes each{'  LEFT BEHIND' if failed else ''}",
             flush=True,
         )
-    return 1 if bad else 0
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 300))
+    parser = argparse.ArgumentParser(description="Open many sessions and report what they leak.")
+    parser.add_argument("many", nargs="?", type=int, default=300, help="sessions (default: 300)")
+    sys.exit(main(parser.parse_args().many))

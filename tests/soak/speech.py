@@ -1,13 +1,13 @@
-"""Soak of speech: a stalling writer against the kill timers, and a pool under threads and cuts.
+"""Soak test of speech: a text that stalls, a pool that loses connections, the planner.
 
     python tests/soak/speech.py text --chars 20000 --scale 0.2 [--seed N]
     python tests/soak/speech.py pool --threads 32 --utterances 1000
     python tests/soak/speech.py plan --seeds 300
 
-`text` speaks against the sandbox with every timer on, times multiplied by `--scale` (1 is the
-service's own pace): stalls of up to 30 s, four scripts. `pool` shares three connections that are
-cut at random. `plan` runs the planner alone, in virtual time. Each prints what it saw and fails
-loudly.
+`text` speaks a text in four scripts, with stalls of up to 30 s, against a sandbox with all the
+service's timers; times are multiplied by `--scale` (1 is real time). `pool` shares three
+connections that are lost at random. `plan` runs the planner alone, in virtual time. Each prints its
+results and fails with an assertion.
 """
 
 from __future__ import annotations
@@ -20,24 +20,29 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-TESTS = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(TESTS / "speech"), str(TESTS)]
+# run as a program: `tests` is imported from the checkout
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-import test_pool  # noqa: E402 - the path is set above
-from letters import client_of, collapsed, heard, letter_engines, sounding  # noqa: E402
-from virtual import (  # noqa: E402
+from soniox_sync.realtime.speech.planner import Planner, SpeechLimits
+from soniox_sync.sandbox import Sandbox
+from tests.realtime.pool import test_pool
+from tests.realtime.speech.letters import (
+    audible,
+    client_of,
+    collapsed,
+    letter_engines,
+    spoken_in,
+)
+from tests.realtime.speech.virtual import (
     VirtualService,
     mixed_text,
     perform,
     stalling_writer,
 )
 
-from soniox_sync.sandbox import Sandbox  # noqa: E402
-from soniox_sync.speech.planner import Planner, SpeechLimits  # noqa: E402
-
 
 def speak_text(seed: int, chars: int, scale: float, cuts: int) -> None:
-    """Speak a long text of a stalling writer; every character once, in order, nothing killed."""
+    """Speak a long text that stalls; every character is spoken once, in order, without an error."""
     rng = random.Random(seed)
     text = mixed_text(rng, chars)
     arrivals = stalling_writer(rng, text, rng.choice((0.01, 0.03)))
@@ -69,7 +74,7 @@ def speak_text(seed: int, chars: int, scale: float, cuts: int) -> None:
         assert not wrong, wrong
         if cuts:
             assert collapsed(speech.spoken_text) == collapsed(text)
-        got, expected = sounding(heard(audio)), sounding(text)
+        got, expected = audible(spoken_in(audio)), audible(text)
         at = next(
             (i for i, (a, b) in enumerate(zip(got, expected)) if a != b),
             min(len(got), len(expected)),
@@ -80,7 +85,7 @@ def speak_text(seed: int, chars: int, scale: float, cuts: int) -> None:
 
 
 def use_pool(threads: int, utterances: int) -> None:
-    """Share a pool of three connections among threads while connections are cut."""
+    """Share a pool of three connections among threads while connections are lost."""
     with Sandbox(engines="tones", limits={"tts_pace": None}) as sandbox:
         started = time.monotonic()
         got = test_pool.hammer(sandbox, threads, utterances)
@@ -93,7 +98,7 @@ def use_pool(threads: int, utterances: int) -> None:
 
 
 def plan(seeds: int) -> None:
-    """Run the planner against the service in virtual time."""
+    """Run the planner against a simulated service in virtual time."""
     for seed in range(seeds):
         rng = random.Random(seed)
         text = mixed_text(rng, 20_000)
@@ -108,15 +113,23 @@ def plan(seeds: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Parse the command line and run one of the three."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("what", choices=("text", "pool", "plan"))
-    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
-    parser.add_argument("--chars", type=int, default=20_000)
-    parser.add_argument("--scale", type=float, default=0.2)
-    parser.add_argument("--cuts", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=32)
-    parser.add_argument("--utterances", type=int, default=1000)
-    parser.add_argument("--seeds", type=int, default=300)
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=random.SystemRandom().randrange(2**32),
+        help="text: seed of the random numbers",
+    )
+    parser.add_argument("--chars", type=int, default=20_000, help="text: its length")
+    parser.add_argument("--scale", type=float, default=0.2, help="text: factor of all times")
+    parser.add_argument("--cuts", type=int, default=0, help="text: connections to lose")
+    parser.add_argument("--threads", type=int, default=32, help="pool: number of threads")
+    parser.add_argument("--utterances", type=int, default=1000, help="pool: number of streams")
+    parser.add_argument("--seeds", type=int, default=300, help="plan: number of runs")
     options = parser.parse_args()
     if options.what == "text":
         speak_text(options.seed, options.chars, options.scale, options.cuts)

@@ -1,9 +1,8 @@
-"""A soak of TLS in both directions at once, run by hand: `python tests/soak/tls_duplex.py`.
+"""Soak test of TLS in both directions at once: `python tests/soak/tls_duplex.py`.
 
-CPython's TLS sockets die when one thread reads while another writes (docs/architecture.rst); ours
-must not.
-Default: 10 connections, 50 messages a second each way, 20 seconds. `--saturated` sends as much as
-the lines take. Ends with status 0 when every message arrived once, whole and in order.
+CPython's TLS sockets fail when one thread reads while another writes (docs/architecture.rst); ours
+must not. The default is 10 connections, 50 messages a second each way, 20 seconds; `--saturated`
+sends as fast as possible. Exits with 0 if every message arrived once, complete and in order.
 """
 
 from __future__ import annotations
@@ -15,25 +14,25 @@ import ssl
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from duplex import Load, run
-from peers import Authority
+from tests.peers import Authority
+from tests.transport.duplex import Load, run
 
 
 def main() -> int:
-    """Run the soak as the command line says."""
+    """Parse the command line and run the test."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--connections", type=int, default=10)
+    parser.add_argument("--connections", type=int, default=10, help="concurrent connections")
     parser.add_argument("--rate", type=float, default=50.0, help="messages a second, each way")
-    parser.add_argument("--seconds", type=float, default=20.0)
-    parser.add_argument("--saturated", action="store_true", help="as fast as the lines take")
+    parser.add_argument("--seconds", type=float, default=20.0, help="duration")
+    parser.add_argument("--saturated", action="store_true", help="send as fast as possible")
     options = parser.parse_args()
     faulthandler.enable()
     authority = Authority()
     load = Load(None if options.saturated else options.rate)
-    told = run(load, options.connections, options.seconds, authority.server, authority.client)
-    print(f"{platform.python_version()} {ssl.OPENSSL_VERSION}: {told}, no fault")
+    summary = run(load, options.connections, options.seconds, authority.server, authority.client)
+    print(f"{platform.python_version()} {ssl.OPENSSL_VERSION}: {summary}, no error")
     return 0
 
 

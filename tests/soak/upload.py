@@ -1,9 +1,9 @@
-"""Upload one file of 1 GiB and watch the memory of the process that sends it.
+"""Uploads one file of 1 GiB and measures the memory of the sending process.
 
     python tests/soak/upload.py [--mib 1024]
 
-The far end is another process, which counts the bytes and throws them away. Fails when the sending
-process grows by more than 32 MiB, when a byte is missing, or when it is sent more than once.
+The server is another process, which counts and discards the bytes. Fails if the sending process
+grows by more than 32 MiB, or if the file is not received exactly once.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from typing import Any
 
 from soniox_sync import SonioxClient
 
-MOST_GROWTH_KIB = 32 * 1024
+MAX_GROWTH_KIB = 32 * 1024
 _ANSWER = json.dumps(
     {"id": "f1", "filename": "x", "size": 1, "created_at": "2026-01-01T00:00:00Z"}
 ).encode()
 
 
-def swallow(report: Connection) -> None:
-    """Serve uploads: read each to its end, answer, and report the bytes of the body."""
+def serve_uploads(report: Connection) -> None:
+    """Read each upload to its end, respond, and report the number of bytes."""
     listener = socket.create_server(("127.0.0.1", 0))
     report.send(listener.getsockname()[1])
     while True:
@@ -58,19 +58,21 @@ def _serve(sock: socket.socket, file: Any, report: Connection) -> bool:
 
 
 def peak_kib() -> int:
-    """Give the most memory this process ever had."""
+    """Return the peak memory of this process."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak // 1024 if sys.platform == "darwin" else peak
 
 
 def main() -> int:
-    """Run it and give the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--mib", type=int, default=1024, help="size of the file (%(default)s)")
+    """Run the upload and return the exit code."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--mib", type=int, default=1024, help="size of the file (default: 1024)")
     size = parser.parse_args().mib * 1024 * 1024
     ours, theirs = multiprocessing.Pipe()
     server = multiprocessing.get_context("spawn").Process(
-        target=swallow, args=(theirs,), daemon=True
+        target=serve_uploads, args=(theirs,), daemon=True
     )
     server.start()
     port = ours.recv()
@@ -81,9 +83,9 @@ def main() -> int:
         with SonioxClient("key", api_url=f"http://127.0.0.1:{port}/v1") as client:
             client.files.upload(b"warm-up")
             ours.recv()
-            before, began = peak_kib(), time.monotonic()
+            before, started = peak_kib(), time.monotonic()
             client.files.upload(file.name, on_progress=lambda sent, total: steps.append(sent))
-            took, grown = time.monotonic() - began, peak_kib() - before
+            took, grown = time.monotonic() - started, peak_kib() - before
             received = ours.recv()
     finally:
         os.unlink(file.name)
@@ -94,8 +96,8 @@ def main() -> int:
         f"{size / 2**20:.0f} MiB in {took:.1f} s ({size / 2**20 / took:.0f} MiB/s), "
         f"memory grew by {grown} KiB, {len(steps)} steps of progress, {received} bytes received"
     )
-    whole = steps[-1] == size and size < received < size + 1024
-    return 0 if whole and once and grown <= MOST_GROWTH_KIB else 1
+    complete = steps[-1] == size and size < received < size + 1024
+    return 0 if complete and once and grown <= MAX_GROWTH_KIB else 1
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A module in place of `sounddevice`: devices that tests plug in, speak into and pull out."""
+"""Replacement for `sounddevice`, with devices that tests plug in, feed and unplug."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any, Callable, Optional
 
 
 class PortAudioError(Exception):
-    """Has the arguments of the real one: text, code, (host API, its code, its text)."""
+    """Error with the arguments of the real one: text, code, (host API, its code, its text)."""
 
 
 class Flags:
-    """Is the status of a callback."""
+    """Status of a callback."""
 
     def __init__(self, overflow: bool) -> None:
         self.input_overflow = overflow
@@ -21,7 +21,7 @@ class Flags:
 
 
 class Stream:
-    """Behaves as `RawInputStream` does towards its callbacks."""
+    """Stream that calls its callbacks as `RawInputStream` does."""
 
     def __init__(self, module: FakeSoundDevice, options: dict[str, Any]) -> None:
         self.options = options
@@ -57,12 +57,12 @@ class Stream:
             if finished is not None:
                 finished()
 
-    def say(self, data: bytes, overflow: bool = False) -> None:
-        """Deliver a piece as PortAudio's audio thread would."""
+    def deliver(self, data: bytes, overflow: bool = False) -> None:
+        """Deliver a chunk as PortAudio's audio thread would."""
         assert self.active, "a stopped stream delivers nothing"
         buffer = bytearray(data)
         self.options["callback"](memoryview(buffer), len(data) // 2, None, Flags(overflow))
-        buffer[:] = b"\xee" * len(buffer)  # PortAudio uses its buffer again
+        buffer[:] = b"\xee" * len(buffer)  # PortAudio reuses its buffer
 
     def unplug(self) -> None:
         """End the stream as a lost device does."""
@@ -70,7 +70,7 @@ class Stream:
 
 
 class FakeSoundDevice(types.ModuleType):
-    """Is the module; `streams` are those opened."""
+    """Fake module; `streams` are the opened streams."""
 
     PortAudioError = PortAudioError
 

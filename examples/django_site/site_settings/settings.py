@@ -1,4 +1,4 @@
-"""Settings of the example site: nothing but what the app `spoken` needs."""
+"""Settings of the example site: only what the app `spoken` needs."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]
 DATABASES: dict[str, object] = {}
 USE_TZ = True
 
-# arguments of SonioxClient; what is not here is read from SONIOX_API_KEY and its siblings
+# arguments of SonioxClient; the others are read from SONIOX_API_KEY and similar variables
 SONIOX: dict[str, object] = {}

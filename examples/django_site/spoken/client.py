@@ -1,4 +1,4 @@
-"""The one client of the process: made when it is first needed, shared by all threads."""
+"""The one client of the process: created on first use, shared by all threads."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ from soniox_sync import SonioxClient
 
 @cache
 def client() -> SonioxClient:
-    """Give the client that `settings.SONIOX` describes."""
+    """Return the client configured by `settings.SONIOX`."""
     return SonioxClient(**settings.SONIOX)

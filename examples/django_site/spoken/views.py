@@ -1,4 +1,4 @@
-"""Speech as it is made, and captions of an uploaded recording: plain, synchronous views."""
+"""Streamed speech, and captions of an uploaded recording, in plain synchronous views."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from .client import client
 
 @require_GET
 def speech(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
-    """Stream `?text=` as a WAV; an error before the first sound has a status and a reason."""
+    """Stream `?text=` as a WAV; an error before the first audio has a status and a reason."""
     text = request.GET.get("text", "").strip()
     if not text:
-        return HttpResponse("give a text", status=400, content_type="text/plain")
+        return HttpResponse("the text is missing", status=400, content_type="text/plain")
     try:
         spoken = client().realtime.speak(text, voice=request.GET.get("voice", "Adrian"))
         chunks = iter(spoken)
@@ -25,12 +25,12 @@ def speech(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     except SonioxError as error:
         return HttpResponse(str(error), status=502, content_type="text/plain")
     if not first:
-        return HttpResponse("nothing in it can be said", status=400, content_type="text/plain")
+        return HttpResponse("the text has no words", status=400, content_type="text/plain")
     return StreamingHttpResponse(audio(spoken, first, chunks), content_type="audio/wav")
 
 
 def audio(spoken: Speech, first: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Give all chunks; Django closes this generator when the listener leaves."""
+    """Yield all chunks; Django closes this generator if the client disconnects."""
     with spoken:
         yield first
         yield from chunks
@@ -38,15 +38,12 @@ def audio(spoken: Speech, first: bytes, chunks: Iterator[bytes]) -> Iterator[byt
 
 @require_POST
 def captions(request: HttpRequest) -> JsonResponse:
-    """Give text and captions of the file `audio` of a form; any format, read from disk in parts."""
+    """Return text and captions of the upload `audio`, which is read in chunks, in any format."""
     upload = request.FILES.get("audio")
     if upload is None:
-        return JsonResponse({"error": "send a file named audio"}, status=400)
+        return JsonResponse({"error": "upload a file named audio"}, status=400)
     try:
-        transcription = client().realtime.transcribe(upload.chunks(), pace=False)
-        for _ in transcription:
-            pass
+        transcript = client().realtime.transcribe(upload.chunks(), pace=False).read()
     except SonioxError as error:
         return JsonResponse({"error": str(error)}, status=502)
-    transcript = transcription.transcript
     return JsonResponse({"text": transcript.final_text.strip(), "vtt": transcript.to_vtt()})

@@ -1,7 +1,7 @@
 const find = (id) => document.getElementById(id);
 const [form, toggle, clear, language] = ["controls", "toggle", "clear", "language"].map(find);
 const [status, problem, level, hint] = ["status", "error", "level", "empty"].map(find);
-const [captions, log, sure, guess] = ["captions", "log", "sure", "guess"].map(find);
+const [captions, log, final, partial] = ["captions", "log", "final", "partial"].map(find);
 
 const MICROPHONE_PROBLEMS = {
   NotAllowedError: "The browser may not use the microphone. Allow it for this page, then try again.",
@@ -9,17 +9,17 @@ const MICROPHONE_PROBLEMS = {
   NotReadableError: "The microphone is used by another program. Close that, then try again.",
 };
 const UNREACHABLE = "The server cannot be reached. Try again later.";
-const GONE = "The server is gone. What was said until now is kept here.";
-// as it is: what browsers do to sound is made for calls between people, and costs words here
+const GONE = "The connection to the server was lost. The captions so far are kept.";
+// no processing: what browsers do to sound is made for calls between people, and loses words here
 const SOUND = { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: false };
-// how much audio may wait for a slow network before we say so and stop: about 20 s
+// how much audio may wait for a slow network before we stop: about 20 s
 const MAX_WAITING_BYTES = 2_000_000;
-// a server that is there gives the last words, or an error, sooner
+// a server that works sends the last words, or an error, sooner
 const LAST_WORDS_MS = 15_000;
 
-let session = null; // what is open while we listen
+let session = null; // the connection and the microphone while we listen
 
-// -- what is shown --------------------------------------------------------------------------------
+// -- display --------------------------------------------------------------------------------------
 
 function show(state, text) {
   form.dataset.state = status.dataset.state = state;
@@ -31,7 +31,7 @@ function show(state, text) {
 }
 
 function showLevel(peak) {
-  level.value = Math.sqrt(peak); // loudness as ears have it, roughly
+  level.value = Math.sqrt(peak); // perceived loudness, roughly
   level.style.setProperty("--level", `${100 * level.value}%`);
 }
 
@@ -40,33 +40,33 @@ function showError(text) {
   problem.hidden = !text;
 }
 
-// the newest line stays in sight, unless somebody scrolled up to read
+// keep the newest line visible, unless the reader has scrolled up
 function change(edit) {
   const isAtEnd = captions.scrollHeight - captions.scrollTop - captions.clientHeight < 8;
   edit();
-  clear.disabled = !(log.childElementCount || sure.textContent || guess.textContent);
+  clear.disabled = !(log.childElementCount || final.textContent || partial.textContent);
   hint.hidden = !clear.disabled;
   if (isAtEnd) captions.scrollTop = captions.scrollHeight;
 }
 
-function write(final, guessed) {
+function write(finalText, partialText) {
   change(() => {
-    sure.textContent = (sure.textContent + final).trimStart();
-    guess.textContent = guessed;
+    final.textContent = (final.textContent + finalText).trimStart();
+    partial.textContent = partialText;
   });
 }
 
-// a screen reader reads the log: each line once, when it is whole
+// a screen reader reads the log: each line once, when it is complete
 function endLine() {
   change(() => {
-    const line = (sure.textContent + guess.textContent).trim(); // a last guess is better than nothing
-    sure.textContent = guess.textContent = "";
+    const line = (final.textContent + partial.textContent).trim(); // also text not yet final
+    final.textContent = partial.textContent = "";
     if (line) log.appendChild(document.createElement("p")).textContent = line;
   });
 }
 
 clear.addEventListener("click", () => {
-  change(() => [log, sure, guess].forEach((part) => part.replaceChildren()));
+  change(() => [log, final, partial].forEach((part) => part.replaceChildren()));
   toggle.focus();
 });
 
@@ -74,7 +74,7 @@ clear.addEventListener("click", () => {
 
 async function openMicrophone() {
   if (!navigator.mediaDevices || !window.AudioWorkletNode) {
-    throw new Error("The microphone works on https:// pages and on localhost only.");
+    throw new Error("The microphone only works on https:// pages and on localhost.");
   }
   try {
     return await navigator.mediaDevices.getUserMedia({ audio: SOUND });
@@ -108,7 +108,7 @@ function receive(own, message) {
   if (message.kind === "error") end(own, message.reason);
   else if (message.kind === "endpoint") endLine();
   else if (message.kind === "finished") end(own, "");
-  else if (message.kind === undefined) write(message.final, message.guess);
+  else if (message.kind === undefined) write(message.final, message.partial);
 }
 
 async function open(own) {
@@ -132,12 +132,12 @@ async function start() {
     return;
   }
   if (session !== own) {
-    release(own); // stopped meanwhile
+    release(own); // stopped in the meantime
     return;
   }
   own.socket.onmessage = ({ data }) => receive(own, JSON.parse(data));
   own.socket.onclose = () => end(own, GONE);
-  own.stream.getTracks()[0].onended = () => end(own, "The microphone was taken away.");
+  own.stream.getTracks()[0].onended = () => end(own, "The microphone was disconnected.");
   const node = new AudioWorkletNode(own.context, "microphone", { numberOfOutputs: 0 });
   node.port.onmessage = ({ data }) => send(own, data);
   own.context.createMediaStreamSource(own.stream).connect(node);

@@ -1,4 +1,4 @@
-// Runs on the audio thread: turns what the microphone gives into 16-bit samples, 100 ms at a time.
+// Runs on the audio thread: converts the microphone's audio to 16-bit samples, 100 ms at a time.
 class Microphone extends AudioWorkletProcessor {
   constructor() {
     super();
@@ -12,7 +12,7 @@ class Microphone extends AudioWorkletProcessor {
     for (const value of input) {
       this.peak = Math.max(this.peak, Math.abs(value));
       const clipped = Math.max(-1, Math.min(1, value));
-      // gives back the very samples of a 16-bit microphone
+      // restores the exact samples of a 16-bit microphone
       this.samples[this.count] = Math.round(clipped * (clipped < 0 ? 32768 : 32767));
       this.count += 1;
       if (this.count === this.samples.length) this.flush();
@@ -21,7 +21,7 @@ class Microphone extends AudioWorkletProcessor {
   }
 
   flush() {
-    // all machines with browsers are little-endian, as pcm_s16le wants it
+    // all machines with browsers are little-endian, as pcm_s16le requires
     const audio = this.samples.slice().buffer;
     this.port.postMessage({ audio, peak: this.peak }, [audio]);
     this.count = 0;

@@ -2,16 +2,16 @@ const find = (id) => document.getElementById(id);
 const [form, text, count, speak, stop] = ["form", "text", "count", "speak", "stop"].map(find);
 const [status, problem, audio, hint] = ["status", "error", "audio", "empty"].map(find);
 
-const BROKE_OFF = "The speech broke off on its way. Try again.";
+const CUT_OFF = "The speech was cut off. Try again.";
 const UNREACHABLE = "The server cannot be reached. Try again later.";
-// for no sound at all; the server itself gives up sooner, and says why
-const PATIENCE_MS = 45_000;
+// limit for no sound at all; the server itself gives up sooner, and gives a reason
+const TIMEOUT_MS = 45_000;
 
-let patience = 0; // a timer, while we wait for sound
+let timer = 0; // runs while we wait for sound
 
 function show(state, message, error = "") {
-  clearTimeout(patience);
-  if (state === "waiting") patience = setTimeout(fail, PATIENCE_MS, BROKE_OFF);
+  clearTimeout(timer);
+  if (state === "waiting") timer = setTimeout(fail, TIMEOUT_MS, CUT_OFF);
   status.dataset.state = state;
   status.textContent = message;
   problem.textContent = error;
@@ -22,7 +22,7 @@ function show(state, message, error = "") {
 }
 
 function silence() {
-  audio.removeAttribute("src"); // also tells the server that nobody listens any more
+  audio.removeAttribute("src"); // also disconnects from the server
   audio.load();
 }
 
@@ -31,12 +31,12 @@ function fail(reason) {
   show("idle", "Not speaking.", reason);
 }
 
-// an audio element does not tell why it failed; the same address asked by hand does
+// an audio element does not say why it failed; fetching the same URL does
 async function reasonOf(url) {
   const control = new AbortController();
   try {
     const answer = await fetch(url, { signal: control.signal });
-    if (answer.ok) return BROKE_OFF;
+    if (answer.ok) return CUT_OFF;
     const isOurs = answer.headers.get("Content-Type")?.startsWith("text/plain");
     return isOurs ? await answer.text() : `The server answered ${answer.status}.`;
   } catch {
@@ -47,10 +47,10 @@ async function reasonOf(url) {
 }
 
 form.addEventListener("submit", (event) => {
-  event.preventDefault(); // without JavaScript the form opens the audio itself
+  event.preventDefault(); // without JavaScript the form opens the audio directly
   audio.src = `${form.action}?${new URLSearchParams(new FormData(form))}`;
   show("waiting", "Waiting for the first sound …");
-  audio.play().catch(() => {}); // what goes wrong arrives at "error"
+  audio.play().catch(() => {}); // failures arrive as "error" events
 });
 
 stop.addEventListener("click", () => {
@@ -63,12 +63,12 @@ function countCharacters() {
   count.textContent = `${text.value.length} of ${text.maxLength} characters.`;
 }
 
-// Enter begins a new line, Ctrl+Enter speaks
+// Enter starts a new line, Ctrl+Enter speaks
 text.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
 });
 text.addEventListener("input", countCharacters);
-countCharacters(); // browsers keep a text when the page is loaded again
+countCharacters(); // browsers keep the text when the page is reloaded
 
 audio.addEventListener("playing", () => show("active", "Speaking."));
 audio.addEventListener("pause", () => {
@@ -77,10 +77,10 @@ audio.addEventListener("pause", () => {
 audio.addEventListener("waiting", () => {
   if (audio.currentTime > 0) show("waiting", "Waiting for more sound …");
 });
-audio.addEventListener("ended", () => show("idle", "All is spoken."));
+audio.addEventListener("ended", () => show("idle", "Finished."));
 audio.addEventListener("error", async () => {
   const url = audio.getAttribute("src");
-  if (!url) return; // we took it away ourselves
+  if (!url) return; // we removed it ourselves
   const reason = await reasonOf(url);
-  if (audio.getAttribute("src") === url) fail(reason); // else something else is spoken by now
+  if (audio.getAttribute("src") === url) fail(reason); // else another text is spoken by now
 });

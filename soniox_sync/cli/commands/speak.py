@@ -1,12 +1,12 @@
-"""Speak a text into a file, into a pipe, or on the loudspeaker.
+"""Convert text to speech, into a file, a pipe or the loudspeaker.
 
   soniox-sync speak "Good morning." -o morning.wav
   soniox-sync speak --play --voice Nina "Hello there"
   soniox-sync speak - -o book.mp3 < book.txt
   tail -f news.txt | soniox-sync speak - | soniox-sync transcribe -
 
-Text of any length is spoken, that of stdin while it is still being written. A file appears when it
-is whole: Ctrl-C or an error leaves what was there before.
+The text may be of any length; stdin is spoken as it arrives. An output file appears once it is
+complete: after Ctrl-C or an error, an existing file is unchanged.
 """
 
 from __future__ import annotations
@@ -20,19 +20,22 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ...audio.formats import default_tts_sample_rate, tts_format_name
 from ...audio.playing import Player
-from ...audio.wav import save_audio
-from ..actions import Progress
+from ...audio.saving import save_audio
 from ..console import Console, UsageError
-from ..files import written_file
-from ..options import number
-from ..services import open_realtime, warn_of_tones
+from ..files import output_file
+from ..logs import outages_shown
+from ..options import add_patience, number, patience_of
+from ..progress import Progress
+from ..services import open_realtime, warn_missing_engines
 from ..texts import text_of
 
 if TYPE_CHECKING:
-    from ...speech import Speech
+    from ...realtime.speech import Speech
 
-HELP = "turn text into speech"
-TAKES_GATEWAY = True
+USAGE = "TEXT... | -"
+MORE = "text"
+HELP = "convert text to speech"
+SUPPORTS_GATEWAY = True
 
 _FORMAT_OF_SUFFIX = {
     "": "wav",
@@ -45,68 +48,90 @@ _FORMAT_OF_SUFFIX = {
     ".pcm": "pcm_s16le",
     ".raw": "pcm_s16le",
 }
-_PLAYED = "pcm_s16le"
+# What `--play` requests from the service and plays.
+_PLAYED_FORMAT = "pcm_s16le"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
     parser.add_argument(
-        "text", nargs="+", metavar="TEXT|-", help="what to say; - reads it from stdin"
+        "text", nargs="+", metavar="TEXT|-", help="text to speak; - reads it from stdin"
     )
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
-        "-o", "--output", metavar="FILE", help="write here; - is stdout, as without this"
+        "-o", "--output", metavar="FILE", help="output file; - is stdout (the default)"
     )
     where.add_argument("--play", action="store_true", help="play on the loudspeaker")
-    parser.add_argument("--voice", default="Adrian", help="a voice's name or id (%(default)s)")
-    parser.add_argument("--language", default="en", metavar="XX", help="(%(default)s)")
-    parser.add_argument("--model", help="the model, if not the default one")
+    parser.add_argument(
+        "--voice",
+        default="Adrian",
+        metavar="NAME",
+        help="name or id of the voice (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--language", default="en", metavar="XX", help="language of the text (default: %(default)s)"
+    )
+    parser.add_argument("--model", metavar="NAME", help="model (default: the current one)")
     parser.add_argument(
         "--audio-format",
         metavar="NAME",
-        help="wav, mp3, aac, opus, flac, pcm_s16le, ...; default: by FILE's ending, else wav",
+        help="wav, mp3, aac, opus, flac, pcm_s16le, ... (default: by FILE's extension, else wav)",
     )
-    parser.add_argument("--sample-rate", type=int, metavar="HZ", help="samples per second")
-    parser.add_argument("--bitrate", type=int, metavar="BITS", help="per second; of mp3 and such")
     parser.add_argument(
-        "--speed", type=number(float, 0.7, 1.3), metavar="X", help="0.7 to 1.3 times as fast"
+        "--sample-rate", type=number(int, 1), metavar="HZ", help="samples per second"
     )
+    parser.add_argument(
+        "--bitrate",
+        type=number(int, 1),
+        metavar="BITS",
+        help="bits per second, for compressed formats such as mp3",
+    )
+    parser.add_argument(
+        "--speed",
+        type=number(float, 0.7, 1.3),
+        metavar="X",
+        help="speaking rate, 0.7 to 1.3 (default: 1)",
+    )
+    add_patience(parser)
 
 
 def run(args: argparse.Namespace, console: Console) -> None:
     """Speak the text."""
+    if args.output == "":
+        raise UsageError("-o needs the name of a file")
     audio_format = _audio_format(args)
-    warn_of_tones(args, console)
-    facts = _play(args, console) if args.play else _save(args, console, audio_format)
+    warn_missing_engines(args, console, speech=True)
+    summary = _play(args, console) if args.play else _save(args, console, audio_format)
     if args.json:
-        console.write_json(json.dumps(facts, ensure_ascii=False))
+        console.write_json(json.dumps(summary, ensure_ascii=False))
 
 
 def _audio_format(args: argparse.Namespace) -> str:
     if args.play:
         if args.audio_format:
-            raise UsageError("--play chooses the format by itself: leave --audio-format out")
-        return _PLAYED
+            raise UsageError("--play sets the audio format: leave out --audio-format")
+        return _PLAYED_FORMAT
     if args.json and _is_to_stdout(args):
-        raise UsageError("--json goes to stdout, and so does the audio: add -o FILE")
+        raise UsageError("--json and the audio would both go to stdout: add -o FILE")
     if args.audio_format:
         return tts_format_name(args.audio_format)
-    ending = os.path.splitext(args.output or "")[1].lower()
-    if ending not in _FORMAT_OF_SUFFIX:
-        raise UsageError(f"what to write into {args.output} is not clear: add --audio-format")
-    return _FORMAT_OF_SUFFIX[ending]
+    suffix = os.path.splitext(args.output or "")[1].lower()
+    if suffix not in _FORMAT_OF_SUFFIX:
+        raise UsageError(f"cannot tell the audio format of {args.output}: add --audio-format")
+    return _FORMAT_OF_SUFFIX[suffix]
 
 
 def _save(args: argparse.Namespace, console: Console, audio_format: str) -> dict[str, Any]:
     text = text_of(args.text, console)
     fields = _fields(args, audio_format)
-    with _target(args, console) as file, open_realtime(args) as client:
+    with _target(args, console) as file, open_realtime(args) as client, outages_shown(console):
         with client.realtime.speak(text, **fields) as speech:
-            if _is_to_stdout(args):  # whoever reads that may write to the same terminal
+            if _is_to_stdout(args):  # no progress: the pipe's reader may use the same terminal
                 size = save_audio(speech, file, audio_format)
             else:
                 with Progress(console) as progress:
-                    size = save_audio(_shown(speech, progress), file, audio_format)
+                    chunks = _with_progress(speech, progress)
+                    size = save_audio(chunks, file, audio_format)
     if not _is_to_stdout(args):
         console.note(f"wrote {args.output}")
     return {"file": args.output, "audio_bytes": size, "audio_sec": speech.metrics.audio_sec}
@@ -119,33 +144,34 @@ def _is_to_stdout(args: argparse.Namespace) -> bool:
 def _target(args: argparse.Namespace, console: Console) -> AbstractContextManager[BinaryIO]:
     if _is_to_stdout(args):
         return nullcontext(console.binary_stdout())
-    return written_file(args.output)
+    return output_file(args.output)
 
 
-def _shown(speech: Speech, progress: Progress) -> Iterator[bytes]:
+def _with_progress(speech: Speech, progress: Progress) -> Iterator[bytes]:
     for chunk in speech:
         seconds = speech.metrics.audio_sec
         if seconds is not None:
-            progress.say(f"{seconds:.1f} s of speech")
+            progress.set_text(f"{seconds:.1f} s of speech")
         yield chunk
 
 
 def _play(args: argparse.Namespace, console: Console) -> dict[str, Any]:
-    rate = args.sample_rate or default_tts_sample_rate(_PLAYED)
+    rate = args.sample_rate or default_tts_sample_rate(_PLAYED_FORMAT)
     text = text_of(args.text, console)
-    # the player first: without an audio library nothing is asked of the service
-    with Player(audio_format=_PLAYED, sample_rate=rate) as player, open_realtime(args) as client:
-        with client.realtime.speak(text, **_fields(args, _PLAYED)) as speech:
+    # the player first: if there is no audio library, nothing is requested from the service
+    player = Player(audio_format=_PLAYED_FORMAT, sample_rate=rate)
+    with player, open_realtime(args) as client, outages_shown(console):
+        with client.realtime.speak(text, **_fields(args, _PLAYED_FORMAT)) as speech:
             for chunk in speech:
                 player.write(chunk)
             played = player.finish()
     if played.underruns:
-        console.note(f"the speech came too slowly {played.underruns} times")
+        console.note(f"playback ran out of audio {played.underruns} times")
     return {"played_sec": played.audio_sec, "underruns": played.underruns}
 
 
 def _fields(args: argparse.Namespace, audio_format: str) -> dict[str, Any]:
-    """Give what speech is asked for with."""
+    """Return the fields of the speech request that were given."""
     fields = {
         "voice": args.voice,
         "language": args.language,
@@ -155,4 +181,5 @@ def _fields(args: argparse.Namespace, audio_format: str) -> dict[str, Any]:
         "bitrate": args.bitrate,
         "speed": args.speed,
     }
-    return {name: value for name, value in fields.items() if value is not None}
+    given = {name: value for name, value in fields.items() if value is not None}
+    return {**given, **patience_of(args)}

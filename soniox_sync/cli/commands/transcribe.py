@@ -1,14 +1,21 @@
-"""Turn speech into text while it is heard.
+"""Convert speech to text in real time.
 
   soniox-sync transcribe meeting.wav
-  soniox-sync transcribe --format srt --translate es talk.mp3 > talk.srt
+  soniox-sync transcribe *.wav -o captions/ --format srt
+  soniox-sync transcribe talk.mp3 -o talk.html --speakers
   soniox-sync transcribe call.raw --audio-format mulaw --sample-rate 8000
   ffmpeg -i URL -f wav - | soniox-sync transcribe -
-  soniox-sync transcribe --mic
+  soniox-sync transcribe --mic --translate es
 
-Files are sent as fast as they were spoken, pipes as they come. A lost connection is replaced, and
-what was not final yet is heard again. Ctrl-C once stops listening and writes the rest; twice
-writes what there is. On a terminal captions grow in place; elsewhere they are plain lines.
+Files are sent in real time, one after the other, data from pipes as it arrives; for many files,
+`soniox-sync jobs submit` is faster. After a lost connection it reconnects, for up to a minute, and
+resends the audio whose words were not final. Press Ctrl-C once to stop listening and still get the
+rest of the transcript, twice to stop at once with what there is. On a terminal, captions grow in
+place; in a pipe or a file they are plain lines.
+
+With -o, one input is written to that file, in the format of its ending, and several into that
+folder, named after the inputs. A page (html) has the audio inside if that is a file of at most
+20 MiB, otherwise a link to it.
 """
 
 from __future__ import annotations
@@ -17,93 +24,132 @@ import argparse
 from typing import Any
 
 from ...audio.formats import AUTO_FORMAT, STT_CONTAINERS, is_raw
+from ...config import OneWayTranslation
+from ..batch import Batch
 from ..console import Console, UsageError
-from ..listening import follow
-from ..options import number
-from ..outputs import FORMATS, open_outputs
-from ..services import open_realtime, tells_times, warn_of_tones
-from ..sources import opened_source
+from ..contexts import add_context, context_of
+from ..inputs import Input, expanded
+from ..options import add_patience, number, patience_of
+from ..outputs import FORMATS
+from ..services import has_token_times, open_realtime, warn_missing_engines
+from ..targets import ENDINGS, format_of, make_folders, targets_of
 
-HELP = "turn speech into text"
-TAKES_GATEWAY = True
+USAGE = "FILE... | - | --mic"
+MORE = "sources"
+HELP = "convert speech to text"
+SUPPORTS_GATEWAY = True
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
-    parser.add_argument("source", nargs="?", metavar="FILE|-", help="audio; - is stdin")
+    parser.add_argument("sources", nargs="*", metavar="FILE|-", help="audio files; - is stdin")
     parser.add_argument("--mic", action="store_true", help="listen to the microphone instead")
     parser.add_argument(
-        "--format", choices=FORMATS, default="text", help="json is one document (%(default)s)"
+        "-o", "--output", metavar="PATH", help="write to this file, or into this folder"
+    )
+    parser.add_argument(
+        "--format",
+        choices=FORMATS,
+        help="text, srt, vtt, json (one document at the end) or html (a page with the audio); "
+        "default: by the ending of -o, else text",
     )
     parser.add_argument(
         "--width",
         type=number(int, 2),
         metavar="N",
-        help="columns of a line in captions, with --format srt or vtt (42)",
+        help="longest caption line, with --format srt or vtt (default: 42 columns)",
     )
     parser.add_argument("--translate", metavar="XX", help="translate into this language")
-    parser.add_argument("--speakers", action="store_true", help="tell speakers apart")
-    parser.add_argument("--languages", action="store_true", help="name the languages spoken")
+    parser.add_argument("--speakers", action="store_true", help="label the speakers")
+    parser.add_argument("--languages", action="store_true", help="label the languages")
     parser.add_argument(
-        "--language-hint", action="append", metavar="XX", help="a language to expect; repeatable"
+        "--language-hint", action="append", metavar="XX", help="language to expect; repeatable"
     )
-    parser.add_argument("--model", help="the model, if not the default one")
+    add_context(parser)
+    parser.add_argument("--model", metavar="NAME", help="model (default: the current one)")
     parser.add_argument(
         "--pace",
         type=number(float, 0),
         metavar="X",
-        help="send X times as fast as real time, 0: as fast as possible (files 1, others 0)",
+        help="send X times as fast as real time; 0 is as fast as possible (default: 1 for files, "
+        "0 for pipes)",
     )
     parser.add_argument(
-        "--no-endpoints", action="store_true", help="do not end lines where a speaker pauses"
+        "--no-endpoints", action="store_true", help="do not end a line when the speaker stops"
     )
     parser.add_argument(
         "--no-reconnect",
         dest="reconnect",
         action="store_false",
-        help="end with an error when the connection is lost",
+        help="exit with an error when the connection is lost",
     )
-    audio = parser.add_argument_group("audio without a header")
-    audio.add_argument("--audio-format", metavar="NAME", help="such as pcm_s16le or mulaw")
-    audio.add_argument("--sample-rate", type=int, metavar="HZ", help="samples per second")
-    audio.add_argument("--channels", type=int, metavar="N", help="1 unless said otherwise")
+    add_patience(parser)
+    audio = parser.add_argument_group("raw audio, without a header")
+    audio.add_argument(
+        "--audio-format", metavar="NAME", help="sample format, such as pcm_s16le or mulaw"
+    )
+    audio.add_argument(
+        "--sample-rate", type=number(int, 1), metavar="HZ", help="samples per second"
+    )
+    audio.add_argument(
+        "--channels", type=number(int, 1), metavar="N", help="number of channels (default: 1)"
+    )
 
 
 def run(args: argparse.Namespace, console: Console) -> None:
-    """Transcribe one source."""
-    _settle(args)
-    config = _config(args)
-    reconnect = args.reconnect and tells_times(args)
-    warn_of_tones(args, console)
-    with open_realtime(args) as client, opened_source(args, console) as source:
-        with open_outputs(args, console) as outputs:
-            follow(console, outputs, source, client, config, reconnect=reconnect)
+    """Transcribe the inputs."""
+    _check_options(args)
+    config = {**_config(args), **patience_of(args)}
+    inputs = _inputs(args)
+    targets = None
+    if args.output is not None:
+        targets = targets_of(inputs, args.output, ENDINGS[args.format])
+    reconnect = args.reconnect and has_token_times(args)
+    warn_missing_engines(args, console, recognition=True)
+    with open_realtime(args) as client:
+        if targets is not None:
+            make_folders(targets, needed=targets != [args.output])
+        Batch(args, console, client, config, reconnect, inputs, targets).run()
 
 
-def _settle(args: argparse.Namespace) -> None:
-    """Refuse options that exclude each other, and fill in what follows from them."""
-    if args.mic == (args.source is not None):
-        raise UsageError("say what to transcribe: a FILE, - for stdin, or --mic")
+def _inputs(args: argparse.Namespace) -> list[Input]:
+    if args.mic:
+        return [Input("microphone")]
+    inputs = expanded(args.sources, folders=False, urls=False)
+    if len(inputs) > 1 and args.output is None and args.format != "text":
+        raise UsageError(f"{len(inputs)} inputs as {args.format}: add -o FOLDER")
+    return inputs
+
+
+def _check_options(args: argparse.Namespace) -> None:
+    """Refuse options that exclude each other, and set defaults that depend on others."""
+    if args.mic == bool(args.sources):
+        raise UsageError("give audio files, - for stdin, or --mic")
     if args.mic and (args.audio_format or args.pace is not None):
-        raise UsageError("--mic chooses the audio format and the pace by itself")
+        raise UsageError("--mic sets the audio format and the pace: leave these options out")
     if not args.audio_format and (args.sample_rate, args.channels) != (None, None):
         raise UsageError("--sample-rate and --channels need --audio-format, such as pcm_s16le")
-    if args.json and args.format in ("srt", "vtt"):
-        raise UsageError(f"--json and --format {args.format} exclude each other")
+    if args.json and args.output is None and args.format not in (None, "text", "json"):
+        raise UsageError(f"--json cannot be combined with --format {args.format}: add -o PATH")
+    args.format = format_of(args.format, args.output, FORMATS)
     if args.width is not None and args.format not in ("srt", "vtt"):
         raise UsageError("--width needs --format srt or vtt")
-    if args.format in ("srt", "vtt") and not tells_times(args):
-        raise UsageError(f"{args.model} of the gateway tells no times to make captions of")
+    if args.format in ("srt", "vtt") and not has_token_times(args):
+        raise UsageError(
+            f"the gateway sends no times for {args.model}, so no captions are possible"
+        )
     if args.audio_format not in (None, AUTO_FORMAT, *STT_CONTAINERS):
-        _settle_raw(args)
+        _check_raw_format(args)
 
 
-def _settle_raw(args: argparse.Namespace) -> None:
+def _check_raw_format(args: argparse.Namespace) -> None:
     if not is_raw(args.audio_format):
         known = ", ".join(sorted(STT_CONTAINERS))
-        raise UsageError(f"unknown audio format {args.audio_format}: know {known}, pcm_s16le, ...")
+        raise UsageError(
+            f"unknown audio format {args.audio_format}: use {known}, or a raw one such as pcm_s16le"
+        )
     if args.sample_rate is None:
-        raise UsageError(f"{args.audio_format} has no header: say its rate with --sample-rate HZ")
+        raise UsageError(f"{args.audio_format} has no header: add --sample-rate HZ")
     args.channels = 1 if args.channels is None else args.channels
 
 
@@ -113,12 +159,15 @@ def _config(args: argparse.Namespace) -> dict[str, Any]:
         "sample_rate": args.sample_rate,
         "num_channels": args.channels,
         "language_hints": args.language_hint,
+        "context": context_of(args),
         "model": args.model,
         "enable_speaker_diarization": args.speakers or None,
         "enable_language_identification": args.languages or None,
-        # routes of the gateway that tell no times have no word for endpoints either
-        "enable_endpoint_detection": None if args.no_endpoints or not tells_times(args) else True,
+        # gateway routes without times have no endpoint detection either
+        "enable_endpoint_detection": None
+        if args.no_endpoints or not has_token_times(args)
+        else True,
     }
-    if args.translate:
-        fields["translation"] = {"type": "one_way", "target_language": args.translate}
+    if args.translate is not None:
+        fields["translation"] = OneWayTranslation(args.translate)
     return {name: value for name, value in fields.items() if value is not None}

@@ -1,10 +1,10 @@
-"""Clone voices from short clips, and list those that everybody may use.
+"""Clone voices from short clips, and list the built-in voices.
 
   soniox-sync voices create Grandma clip.wav
   soniox-sync voices shared --gender female
   soniox-sync voices list
 
-Each action tells its options with --help.
+Run an action with --help for its options.
 """
 
 from __future__ import annotations
@@ -12,41 +12,76 @@ from __future__ import annotations
 import argparse
 
 from ...config.constants import DEFAULT_TTS_MODEL
-from ..actions import Actions, run_action, write_record, write_records
+from ..actions import (
+    Actions,
+    add_delete,
+    check_deletion,
+    delete_chosen,
+    run_action,
+)
 from ..console import Console
 from ..services import open_client
+from ..tables import Column, write_record, write_records
 
+USAGE = "ACTION"
 HELP = "clone, list and delete voices"
 
 run = run_action
+
+_CLONED = (Column("id"), Column("created_at", "created"), Column("name"))
+_SHARED = (
+    Column("id"),
+    Column("gender"),
+    Column("age"),
+    Column("accent"),
+    Column("description"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the actions of this command."""
     actions = Actions(parser)
     actions.add("list", "list the cloned voices", _list)
-    shared = actions.add("shared", "list the voices built into a model", _shared)
-    shared.add_argument("--model", default=DEFAULT_TTS_MODEL, help="(%(default)s)")
-    shared.add_argument("--gender", help="male, female or neutral")
-    shared.add_argument("--age", help="young, middle_aged or old")
-    shared.add_argument("--accent", help="such as american or british")
-    shared.add_argument("--use-case", action="append", metavar="TAG", help="repeatable")
-    shared.add_argument("--style", action="append", metavar="TAG", help="repeatable")
-    create = actions.add("create", "clone a voice from a clip of up to 20 s", _create)
-    create.add_argument("name", metavar="NAME", help="how to call the voice")
-    create.add_argument("file", metavar="FILE", help="the clip")
-    get = actions.add("get", "show a cloned voice", _get)
-    get.add_argument("id", metavar="ID", help="the voice")
-    recompute = actions.add("recompute", "prepare a cloned voice for models", _recompute)
-    recompute.add_argument("id", metavar="ID", help="the voice")
-    recompute.add_argument("--model", help="all that it is not ready for, unless said")
-    delete = actions.add("delete", "delete cloned voices", _delete)
-    delete.add_argument("ids", nargs="+", metavar="ID", help="the voices")
+    shared = actions.add(
+        "shared", "list the voices built into a model", _shared, example="--gender female"
+    )
+    shared.add_argument(
+        "--model",
+        metavar="NAME",
+        default=DEFAULT_TTS_MODEL,
+        help="speech model (default: %(default)s)",
+    )
+    shared.add_argument("--gender", choices=("male", "female", "neutral"), help="only these")
+    shared.add_argument("--age", choices=("young", "middle_aged", "old"), help="only these")
+    shared.add_argument("--accent", metavar="NAME", help="such as american or british")
+    shared.add_argument(
+        "--use-case", action="append", metavar="TAG", help="such as narration; repeatable"
+    )
+    shared.add_argument("--style", action="append", metavar="TAG", help="style tag; repeatable")
+    create = actions.add(
+        "create",
+        "clone a voice from a clip of up to 20 s",
+        _create,
+        "NAME FILE",
+        "Grandma clip.wav",
+    )
+    create.add_argument("name", metavar="NAME", help="name for the voice")
+    create.add_argument("file", metavar="FILE", help="audio file with the clip")
+    get = actions.add("get", "show a cloned voice", _get, "ID", "ID")
+    get.add_argument("id", metavar="ID", help="id of the voice")
+    recompute = actions.add(
+        "recompute", "prepare a cloned voice for models", _recompute, "ID", "ID"
+    )
+    recompute.add_argument("id", metavar="ID", help="id of the voice")
+    recompute.add_argument(
+        "--model", metavar="NAME", help="model (default: all that it is not ready for)"
+    )
+    add_delete(actions, "voice", _delete, "delete cloned voices", "cloned voice")
 
 
 def _list(args: argparse.Namespace, console: Console) -> None:
     with open_client(args) as client:
-        write_records(args, console, client.voices.list_all(), ("id", "created_at", "name"))
+        write_records(args, console, client.voices.list_all(), _CLONED)
 
 
 def _shared(args: argparse.Namespace, console: Console) -> None:
@@ -59,7 +94,7 @@ def _shared(args: argparse.Namespace, console: Console) -> None:
             use_case=args.use_case,
             style=args.style,
         )
-        write_records(args, console, voices, ("id", "gender", "age", "accent", "description"))
+        write_records(args, console, voices, _SHARED)
 
 
 def _create(args: argparse.Namespace, console: Console) -> None:
@@ -78,6 +113,7 @@ def _recompute(args: argparse.Namespace, console: Console) -> None:
 
 
 def _delete(args: argparse.Namespace, console: Console) -> None:
+    check_deletion(args, "voice")
     with open_client(args) as client:
-        for voice_id in args.ids:
-            client.voices.delete(voice_id)
+        api = client.voices
+        delete_chosen(args, console, "voice", api.list_all, api.delete, api.delete_all)

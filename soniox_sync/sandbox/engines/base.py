@@ -1,63 +1,77 @@
-"""What the sandbox's server asks of a voice and of an ear.
+"""Interfaces of the synthesizer and the recognizer that the sandbox's server uses.
 
-The server knows only these shapes; which library speaks or listens behind them is the business of
-the modules next door. Nothing here imports an optional package.
+The server uses only these types; the other modules of this package implement them with a library.
+Nothing in this module imports an optional package.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Iterator, Optional, Protocol, Sequence, Tuple
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Optional, Protocol
+
+__all__ = [
+    "EngineError",
+    "Engines",
+    "HeardWord",
+    "Listener",
+    "RecognitionResult",
+    "Recognizer",
+    "SpokenChunk",
+    "Synthesizer",
+]
 
 
 class EngineError(RuntimeError):
-    """Say that an engine could not be loaded or could not do what was asked."""
+    """An engine could not be loaded, or could not do what was requested."""
 
 
 @dataclass(frozen=True)
 class SpokenChunk:
-    """Hold a piece of synthesised speech and the character times that became known with it.
+    """Chunk of synthesised speech, and the character times that became known with it.
 
     Joining `characters` over all chunks of one `speak` call gives the text that was spoken, one
-    entry per code point (PROTOCOL 3.2). `pcm` may be empty when only times became known.
+    entry per code point (PROTOCOL 3.2). `pcm` may be empty if only times became known.
     """
 
-    pcm: bytes
-    """s16le mono at the rate asked of `speak`; whole samples only."""
-    characters: Tuple[str, ...] = ()
-    starts: Tuple[float, ...] = ()
+    pcm: bytes = field(repr=False)
+    """s16le mono at the rate passed to `speak`; whole samples only."""
+    characters: tuple[str, ...] = ()
+    starts: tuple[float, ...] = field(default=(), repr=False)
     """Seconds from the first sample of this `speak` call, parallel to `characters`."""
-    ends: Tuple[float, ...] = ()
+    ends: tuple[float, ...] = field(default=(), repr=False)
     """Seconds from the first sample of this `speak` call, parallel to `characters`."""
 
 
 class Synthesizer(Protocol):
-    """Turn text into speech, in pieces. Thread-safe: any number of calls may be under way."""
+    """Converts text to speech. Thread-safe: any number of calls may run at once."""
 
     def voices(self) -> Sequence[str]:
-        """Return the names `speak` accepts as `voice`."""
+        """Return the names that `speak` accepts as `voice`."""
 
     def speak(
         self, text: str, *, voice: str, language: str, sample_rate: int, speed: float = 1.0
     ) -> Iterator[SpokenChunk]:
-        """Yield the speech of `text` as it is made.
+        """Yield the speech of `text` as it is produced.
 
-        `sample_rate` is in Hz, `speed` a factor, 1.0 being the normal pace. The same arguments
-        give the same samples every time. Raises: ValueError for an unknown voice, language or
-        rate, at the call and not at the first chunk.
+        `sample_rate` is in Hz, `speed` a factor (1.0: normal pace). The same arguments always
+        produce the same samples.
+
+        Raises
+            ValueError: the voice, language or rate is unknown; at the call, not at the first chunk.
         """
 
 
 @dataclass(frozen=True)
 class HeardWord:
-    """Hold one recognised word, with the punctuation that clings to it and no leading space.
+    """One recognised word with its punctuation and no leading space.
 
     In languages written without spaces (zh, ja, th) words follow each other without one.
     """
 
     text: str
     start_ms: int
-    """Milliseconds on the clock of the stream: 0 is the first sample fed."""
+    """Milliseconds on the clock of the stream: 0 is its first sample."""
     end_ms: int
     """Milliseconds on the same clock."""
     confidence: float
@@ -66,55 +80,57 @@ class HeardWord:
 
 
 @dataclass(frozen=True)
-class Hearing:
-    """Say what changed after audio was fed."""
+class RecognitionResult:
+    """Changes after new audio."""
 
-    final: Tuple[HeardWord, ...]
-    """Words that became final with this hearing, in order; each is reported exactly once."""
-    partial: Tuple[HeardWord, ...]
-    """The complete current guess of what follows the finals; replaces the previous guess."""
+    final: tuple[HeardWord, ...]
+    """Words that became final, in order; each is reported exactly once."""
+    partial: tuple[HeardWord, ...]
+    """All words after the finals that may still change; they replace the previous partials."""
     endpoint: bool
-    """True if a pause ended an utterance after these finals."""
+    """Whether a pause ended an utterance after these finals."""
     final_ms: int
-    """Everything before this millisecond is settled; it never splits a word that is not final."""
+    """Everything before this millisecond is final; it never splits a word that is not."""
     total_ms: int
     """Milliseconds of audio fed so far."""
 
 
 class Listener(Protocol):
-    """Recognise the speech of one stream. Not thread-safe: one caller at a time."""
+    """Recognises the speech of one stream. Not thread-safe: one caller at a time."""
 
-    def feed(self, pcm: bytes) -> Optional[Hearing]:
-        """Take s16le mono at the rate given to `listen`, cut anywhere, even inside a sample.
+    def feed(self, pcm: bytes) -> Optional[RecognitionResult]:
+        """Add s16le mono at the rate passed to `listen`, cut anywhere, even inside a sample.
 
-        Returns None when nothing changed. A hearing tells of one endpoint at most, so feed 500 ms
-        or less at a time where each pause matters.
+        Returns `None` if nothing changed. A result reports at most one endpoint, so feed at most
+        500 ms at a time if each pause matters.
         """
 
-    def finalize(self) -> Hearing:
-        """Make all audio so far final and go on listening; `partial` of the answer is empty."""
+    def finalize(self) -> RecognitionResult:
+        """Make all audio so far final; more may follow. The result has no partials."""
 
     def close(self) -> None:
-        """Give back what the listener holds. Harmless when repeated."""
+        """Release the resources of the listener. Idempotent."""
 
 
 class Recognizer(Protocol):
-    """Open listeners. Thread-safe."""
+    """Opens listeners. Thread-safe."""
 
     def listen(
         self, *, sample_rate: int, languages: Sequence[str] = (), endpoint_delay_ms: int = 2000
     ) -> Listener:
         """Return a listener for one stream of s16le mono at `sample_rate` Hz.
 
-        `languages` are hints, first the likeliest. `endpoint_delay_ms` is the silence that ends an
-        utterance.
+        `languages` are hints, the most likely first. `endpoint_delay_ms` is the silence that ends
+        an utterance.
         """
 
 
 @dataclass(frozen=True)
 class Engines:
-    """Hold the voice and the ear a sandbox works with."""
+    """Synthesizer and recognizer of a sandbox."""
 
-    synthesizer: Synthesizer
-    recognizer: Recognizer
+    synthesizer: Synthesizer = field(repr=False)
+    recognizer: Recognizer = field(repr=False)
     name: str
+    missing: tuple[str, ...] = ()
+    """Packages that are not installed: their engine is replaced by a simpler one."""

@@ -1,7 +1,7 @@
-"""What a workload asks of a client.
+"""Interface between workloads and clients.
 
-An adapter adds as little as it can: it hands out the client's own iterator, not one wrapped round
-it, so that the numbers are the client's.
+An adapter adds as little as possible: it returns the client's own iterator, without a wrapper, so
+that only the client is measured.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ class Speech(Protocol):
     """One stream of synthesised audio."""
 
     def start(self) -> None:
-        """Send the stream's whole text."""
+        """Send the stream's text and end it."""
 
     def chunks(self) -> Iterator[bytes]:
-        """Return the client's iterator over decoded audio; it ends with the stream."""
+        """Return the client's iterator over decoded audio."""
 
 
 class Listening(Protocol):
@@ -30,9 +30,9 @@ class Listening(Protocol):
         """Send one chunk of audio."""
 
     def consume(self, every_field: bool = False) -> int:
-        """Read results to the end, every token's text and finality; return how many tokens.
+        """Read all results and each token's text and finality; return the number of tokens.
 
-        ``every_field`` reads the other fields of a token as well, as a subtitle maker does.
+        ``every_field`` also reads the other fields of each token, as a program for captions does.
         """
 
 
@@ -40,11 +40,11 @@ class Closable(Protocol):
     """An open connection."""
 
     def close(self) -> None:
-        """Close it as a user would."""
+        """Close the connection as a user would."""
 
 
 class Client(Protocol):
-    """One way to talk to the service."""
+    """One implementation of a client."""
 
     def speech(self, url: str) -> ContextManager[Speech]:
         """Open one stream."""
@@ -56,7 +56,7 @@ class Client(Protocol):
         """Open a transcription session."""
 
     def tts_connection(self, url: str) -> Closable:
-        """Open a connection for several streams and nothing on it."""
+        """Open a connection for several streams, without a stream."""
 
     def stt_connection(self, url: str) -> Closable:
-        """Open a transcription session for closing it."""
+        """Open a transcription session that will be closed unused."""

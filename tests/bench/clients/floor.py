@@ -1,4 +1,4 @@
-"""The floor: what a blocking socket and the standard library's parsers cost, and nothing else."""
+"""The floor: the cost of a blocking socket and the standard library's parsers, nothing else."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Callable, Iterator, List
 from urllib.parse import urlsplit
 
 from tests.bench import wire
-from tests.bench.clients.base import TEXT, TTS_ID, Closable, Listening, Speech
+from tests.bench.clients.base import TEXT, TTS_ID, Closable, Speech
 
 _CONFIG = {"model": "tts-rt-v2", "language": "en", "voice": "Adrian", "audio_format": "pcm_s16le"}
 
 
 class _Speech:
-    """All streams of a connection in one loop: one thread cannot do less."""
+    """All streams of a connection in one loop: the minimum for one thread."""
 
     def __init__(self, peer: wire.Wire, ids: List[str]) -> None:
         self._peer, self._ids = peer, ids
@@ -49,6 +49,17 @@ class _Listening:
     def send(self, audio: bytes) -> None:
         self._peer.send(self._mask(audio))
 
+    def end(self) -> None:
+        """Send the end of the audio."""
+        self._peer.send(wire.client_frame(b""))
+
+    def frames(self) -> Iterator[bytes]:
+        """Yield the payload of each message until the server closes the connection."""
+        for opcode, payload in self._peer.frames():
+            if opcode == wire.CLOSE:
+                return
+            yield payload
+
     def consume(self, every_field: bool = False) -> int:
         count, text = 0, ""
         for _, payload in self._peer.frames():
@@ -63,7 +74,7 @@ class _Listening:
                     _ = get("speaker"), get("language")
             if message.get("finished"):
                 return count
-        raise ConnectionError("the server left before the session was finished")
+        raise ConnectionError("the server disconnected before the session was finished")
 
 
 class _Connection:
@@ -85,7 +96,7 @@ class FloorClient:
     def _open(self, url: str) -> wire.Wire:
         parts = urlsplit(url)
         sock = socket.create_connection((parts.hostname, parts.port))
-        wire.hurry(sock)
+        wire.set_nodelay(sock)
         if parts.scheme == "wss":
             sock = self._context.wrap_socket(sock, server_hostname=parts.hostname)
         wire.upgrade(sock, parts.path)
@@ -104,9 +115,9 @@ class FloorClient:
         _Connection(peer).close()
 
     @contextlib.contextmanager
-    def listening(self, url: str) -> Iterator[Listening]:
+    def listening(self, url: str) -> Iterator[_Listening]:
         peer = self._open(url)
-        peer.send(wire.client_frame(json.dumps({"model": "stt-rt-v5"}).encode()))
+        peer.send(wire.client_frame(json.dumps({"model": "stt-rt-v6"}).encode()))
         yield _Listening(peer, self._mask)
         _Connection(peer).close()
 
@@ -118,7 +129,7 @@ class FloorClient:
 
 
 def _audio_masker() -> Callable[[bytes], bytes]:
-    """Return the quickest way at hand to make a masked binary frame: C, else integers."""
+    """Return the fastest available function for masked binary frames: in C, else with integers."""
     try:
         from websockets.speedups import apply_mask  # comes with the official SDK
     except ImportError:

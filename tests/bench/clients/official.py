@@ -1,4 +1,4 @@
-"""The official SDK's synchronous classes, used as its own examples use them."""
+"""The official SDK's synchronous classes, used as in its own examples."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class _Speech:
-    """A single-stream connection, or a stream of a shared one; the two read alike."""
+    """A single-stream connection, or a stream of a shared one; both are read the same way."""
 
     def __init__(self, stream: RealtimeTTSConnection | RealtimeTTSStream) -> None:
         self._stream = stream
@@ -56,14 +56,14 @@ class _Listening:
                     )
             if event.finished:
                 return count
-        raise ConnectionError("the server left before the session was finished")
+        raise ConnectionError("the server disconnected before the session was finished")
 
 
 class OfficialClient:
     """``soniox.SonioxClient`` pointed at the fake server."""
 
     def __init__(self, cafile: str) -> None:
-        # it takes no TLS option for WebSockets: OpenSSL's own variable is the one way in
+        # the SDK has no TLS option for WebSockets, only OpenSSL's own variable works
         os.environ["SSL_CERT_FILE"] = cafile
         from soniox import SonioxClient
 
@@ -80,17 +80,17 @@ class OfficialClient:
     @contextlib.contextmanager
     def speech(self, url: str) -> Iterator[Speech]:
         tts = self._client(url).realtime.tts
-        with tts.connect(config=_tts_config(TTS_ID)) as connection:
+        with tts.connect(config=tts_config(TTS_ID)) as connection:
             yield _Speech(connection)
 
     @contextlib.contextmanager
     def speeches(self, url: str, ids: List[str]) -> Iterator[List[Speech]]:
         with self._client(url).realtime.tts.connect_multi_stream() as connection:
-            yield [_Speech(connection.open_stream(config=_tts_config(name))) for name in ids]
+            yield [_Speech(connection.open_stream(config=tts_config(name))) for name in ids]
 
     @contextlib.contextmanager
     def listening(self, url: str) -> Iterator[Listening]:
-        with self._client(url).realtime.stt.connect(config=_stt_config()) as session:
+        with self._client(url).realtime.stt.connect(config=stt_config()) as session:
             yield _Listening(session)
 
     def tts_connection(self, url: str) -> Closable:
@@ -99,11 +99,12 @@ class OfficialClient:
         return connection.__enter__()
 
     def stt_connection(self, url: str) -> Closable:
-        session: RealtimeSTTSession = self._client(url).realtime.stt.connect(config=_stt_config())
+        session: RealtimeSTTSession = self._client(url).realtime.stt.connect(config=stt_config())
         return session.__enter__()
 
 
-def _tts_config(stream_id: str) -> RealtimeTTSConfig:
+def tts_config(stream_id: str) -> RealtimeTTSConfig:
+    """Return the configuration of a stream."""
     from soniox.types.realtime import RealtimeTTSConfig
 
     return RealtimeTTSConfig(
@@ -116,9 +117,10 @@ def _tts_config(stream_id: str) -> RealtimeTTSConfig:
     )
 
 
-def _stt_config() -> RealtimeSTTConfig:
+def stt_config() -> RealtimeSTTConfig:
+    """Return the configuration of a session."""
     from soniox.types.realtime import RealtimeSTTConfig
 
     return RealtimeSTTConfig(
-        model="stt-rt-v5", audio_format="pcm_s16le", sample_rate=16000, num_channels=1
+        model="stt-rt-v6", audio_format="pcm_s16le", sample_rate=16000, num_channels=1
     )

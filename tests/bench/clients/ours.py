@@ -1,4 +1,4 @@
-"""soniox_sync through its public surface only."""
+"""soniox_sync, used only through its public names."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from tests.bench.clients.base import TEXT, TTS_ID, Closable, Listening, Speech
 if TYPE_CHECKING:
     from soniox_sync import SonioxClient, SttSession, TtsStream
 
-_TTS: Dict[str, Any] = {
+TTS: Dict[str, Any] = {
     "model": "tts-rt-v2",
     "language": "en",
     "voice": "Adrian",
     "audio_format": "pcm_s16le",
     "sample_rate": 24000,
 }
-_STT: Dict[str, Any] = {
-    "model": "stt-rt-v5",
+STT: Dict[str, Any] = {
+    "model": "stt-rt-v6",
     "audio_format": "pcm_s16le",
     "sample_rate": 16000,
     "num_channels": 1,
@@ -71,27 +71,32 @@ class OurClient:
         self._cafile = cafile
         self._clients: Dict[str, SonioxClient] = {}
 
-    def _client(self, url: str) -> SonioxClient:
-        # one client a URL, kept: its TLS context is made once and shared, as the design intends
-        if url not in self._clients:
-            self._clients[url] = self._kind(
-                api_key="bench", stt_ws_url=url, tts_ws_url=url, verify=self._cafile
+    def _client(self, url: str, trace: str = "") -> SonioxClient:
+        # one cached client per URL, so that its TLS context is created once and shared
+        key = f"{url} {trace}"
+        if key not in self._clients:
+            self._clients[key] = self._kind(
+                api_key="bench-key-0123456789",
+                stt_ws_url=url,
+                tts_ws_url=url,
+                verify=self._cafile,
+                trace=trace,
             )
-        return self._clients[url]
+        return self._clients[key]
 
     @contextlib.contextmanager
     def speech(self, url: str) -> Iterator[Speech]:
-        with self._client(url).realtime.tts(stream_id=TTS_ID, **_TTS) as stream:
+        with self._client(url).realtime.tts(stream_id=TTS_ID, **TTS) as stream:
             yield _Speech(stream)
 
     @contextlib.contextmanager
     def speeches(self, url: str, ids: List[str]) -> Iterator[List[Speech]]:
         with self._client(url).realtime.tts.multi_stream() as connection:
-            yield [_Speech(connection.stream(stream_id=name, **_TTS)) for name in ids]
+            yield [_Speech(connection.stream(stream_id=name, **TTS)) for name in ids]
 
     @contextlib.contextmanager
-    def listening(self, url: str) -> Iterator[Listening]:
-        with self._client(url).realtime.stt(**_STT) as session:
+    def listening(self, url: str, trace: str = "") -> Iterator[Listening]:
+        with self._client(url, trace).realtime.stt(**STT) as session:
             yield _Listening(session)
 
     def tts_connection(self, url: str) -> Closable:
@@ -100,4 +105,4 @@ class OurClient:
         return connection
 
     def stt_connection(self, url: str) -> Closable:
-        return self._client(url).realtime.stt(**_STT)
+        return self._client(url).realtime.stt(**STT)

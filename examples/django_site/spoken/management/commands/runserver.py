@@ -13,12 +13,12 @@ from soniox_sync.sandbox import Sandbox
 
 
 class Command(runserver.Command):
-    """Serves as Django's own command does, if need be in front of a sandbox."""
+    """Django's own command, with an option to use a sandbox."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Take one more option."""
+        """Add the option."""
         super().add_arguments(parser)
-        parser.add_argument("--sandbox", action="store_true", help="without a key, on this machine")
+        parser.add_argument("--sandbox", action="store_true", help="use a sandbox; needs no key")
 
     def inner_run(self, *args: Any, **options: Any) -> None:
         """Serve until Ctrl-C."""

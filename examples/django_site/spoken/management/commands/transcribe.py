@@ -1,4 +1,4 @@
-"""`python manage.py transcribe FILE...`: text on stdout, captions beside the files."""
+"""`python manage.py transcribe FILE...`: text on stdout, captions next to the files."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from ...client import client
 
 
 class Command(BaseCommand):
-    """Transcribes recordings one after the other."""
+    """Command that transcribes recordings one after the other."""
 
-    help = "Transcribe recordings, and write captions beside them."
+    help = "Transcribe recordings, and write captions next to them."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Take files, and where to have them transcribed."""
+        """Add the arguments."""
         parser.add_argument("files", nargs="+", type=Path)
         parser.add_argument("--language", default="en")
-        parser.add_argument("--sandbox", action="store_true", help="without a key, on this machine")
+        parser.add_argument("--sandbox", action="store_true", help="use a sandbox; needs no key")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Transcribe all files; the first failure ends the command with its reason."""
+        """Transcribe all files; the first error ends the command."""
         with Sandbox() if options["sandbox"] else nullcontext() as sandbox:
             soniox = sandbox.client() if sandbox else client()
             for path in options["files"]:
@@ -38,10 +38,8 @@ class Command(BaseCommand):
                     raise CommandError(f"{path}: {error}") from error
 
     def transcribe(self, soniox: SonioxClient, path: Path, language: str) -> str:
-        """Write the captions of one file and give its text."""
+        """Write the captions of one file and return its text."""
         transcription = soniox.realtime.transcribe(path, pace=False, language_hints=[language])
-        for _ in transcription:
-            pass
-        captions = transcription.transcript.to_srt()
-        path.with_suffix(".srt").write_text(captions, encoding="utf-8")
-        return transcription.transcript.final_text.strip()
+        transcript = transcription.read()
+        path.with_suffix(".srt").write_text(transcript.to_srt(), encoding="utf-8")
+        return transcript.final_text.strip()

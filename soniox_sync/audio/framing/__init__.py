@@ -1,0 +1,1 @@
+"""Where the audio of a container can be decoded from, and at which times."""

@@ -1,0 +1,1 @@
+"""WAV: its header, files and streams."""

@@ -1,0 +1,113 @@
+"""Files named on the command line: patterns and folders expanded, each file once."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ..audio.formats import ASYNC_CONTAINERS
+from .console import UsageError
+
+__all__ = ["Input", "expanded", "is_url"]
+
+# Endings of the files that are taken from a folder, with other names of the same containers.
+_SUFFIXES = {f".{name}" for name in ASYNC_CONTAINERS} | {".aif", ".oga", ".opus"}
+
+
+@dataclass(frozen=True)
+class Input:
+    """One input. `source`: path, URL, or `-` for stdin. `folder`: its folder below a given one."""
+
+    source: str
+    folder: str = ""
+
+    @property
+    def stem(self) -> str:
+        """Name for what is made of it: without folders, and without the suffix."""
+        return os.path.splitext(self.name)[0] or self.name
+
+    @property
+    def name(self) -> str:
+        """Last part of the path or URL."""
+        if self.source == "-":
+            return "stdin"
+        path = self.source.partition("?")[0] if is_url(self.source) else self.source
+        return os.path.basename(path.rstrip("/")) or "audio"
+
+
+def is_url(source: str) -> bool:
+    """Return whether a source is a URL."""
+    return source.lower().startswith(("http://", "https://"))
+
+
+def expanded(sources: Sequence[str], *, folders: bool, urls: bool) -> list[Input]:
+    """Return the inputs that the arguments stand for, in their order, each file once.
+
+    A pattern such as `*.wav`, which a shell has left to us, stands for the files it matches. With
+    `folders` a folder stands for the audio files in it, at any depth.
+
+    Raises
+        UsageError: a file cannot be read, a pattern matches nothing, or a folder has no audio.
+    """
+    found: list[Input] = []
+    seen: set[str] = set()
+    for source in sources:
+        for each in _inputs(source, folders=folders, urls=urls):
+            known = each.source if is_url(each.source) else os.path.realpath(each.source)
+            if known not in seen:
+                seen.add(known)
+                found.append(each)
+    return found
+
+
+def _inputs(source: str, *, folders: bool, urls: bool) -> Iterator[Input]:
+    if source == "-" or (is_url(source) and urls):
+        yield Input(source)
+    elif not source:
+        raise UsageError("the name of a file is empty")
+    elif os.path.isdir(source):
+        yield from _folder(source, folders=folders)
+    elif os.path.lexists(source) or not glob.has_magic(source) or is_url(source):
+        _check_exists(source)
+        yield Input(source)
+    else:
+        matches = [path for path in sorted(glob.glob(source, recursive=True)) if _is_file(path)]
+        if not matches:
+            raise UsageError(f"no file matches {source}")
+        yield from map(Input, matches)
+
+
+def _folder(top: str, *, folders: bool) -> Iterator[Input]:
+    if not folders:
+        raise UsageError(
+            f"cannot read {top}: it is a folder; name its files ({os.path.join(top, '*.wav')}), "
+            f"or let the service read them: soniox-sync jobs submit {top}"
+        )
+    found = False
+    for path, names, files in os.walk(top):
+        names[:] = sorted(name for name in names if not name.startswith("."))
+        inside = os.path.relpath(path, top)
+        for name in sorted(files):
+            suffix = os.path.splitext(name)[1].lower()
+            if suffix in _SUFFIXES and not name.startswith("."):
+                found = True
+                yield Input(os.path.join(path, name), "" if inside == os.curdir else inside)
+    if not found:
+        known = " ".join(sorted(_SUFFIXES))
+        raise UsageError(f"no audio files in {top}: none ends with {known}")
+
+
+def _is_file(path: str) -> bool:
+    return not os.path.isdir(path)
+
+
+def _check_exists(path: str) -> None:
+    if is_url(path):
+        return  # refused where it is opened, with the way out
+    try:
+        os.stat(path)
+    except (OSError, ValueError) as error:  # ValueError: a null character in the name
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"cannot read {path}: {reason}") from error

@@ -1,0 +1,1 @@
+"""Jobs for many files: submitted a few at a time, and never twice, also after a kill."""

@@ -1,0 +1,1 @@
+"""Decisions of a conversation: whose turn it is, what belongs to it, what was heard. No I/O."""

@@ -1,0 +1,1 @@
+"""Transcription and speech over WebSockets; import from the modules below."""

@@ -1,0 +1,1 @@
+"""Conversations: threads, sinks and sources around the decisions of `soniox_sync/conversation`."""

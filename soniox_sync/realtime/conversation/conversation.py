@@ -1,0 +1,334 @@
+"""`Conversation`: what users hold. Threads are in `runtime`, decisions in `conversation`."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Callable, Optional
+
+from ..._support.checks import boolean, encoded, seconds, text, timeout
+from ..._support.reprs import summary
+from ...cancel import CancelToken
+from ...conversation.agent import Voice
+from ...conversation.states import ConversationState
+from ...conversation.turns import ConversationMetrics, Turn, measure
+from ...errors import SonioxConnectionError, SonioxTimeoutError, StateError, fresh
+from ...runtime import forks
+from ...runtime.signals import safe_in_signal_handlers
+from ...runtime.timeouts import CALLBACK_DRAIN_SEC
+from ...runtime.unclosed import close_when_collected
+from ...transport.deadline import Deadline, wait_for
+from .handlers import ConversationHandlers
+from .runtime import ConversationRuntime
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ...config.keywords import VoiceKeywords
+
+# How long close() waits for the threads: a connection closes within 2 s, a source of the user's may
+# take a while.
+_CLOSE_WAIT_SEC = 5.0
+# a reply that is inside the user's code ends with it
+_REPLY_GRACE_SEC = 0.5
+
+_any_text = text(empty=True)
+
+
+class Conversation(ConversationHandlers):
+    """Conversation between a user and an agent that answers by `reply`.
+
+    Made by `client.realtime.converse()`, and already listening. Iterating gives each `Turn` when it
+    is over; the loop ends when the conversation does, and raises what `reply` or a service raised.
+    Leaving the loop or the `with` block ends the conversation at once. Turns wait for a loop that
+    is slow; interruptions do not. Safe from any thread, also inside `reply` and handlers.
+
+    Events for `on()`: `"turn"` (`Turn`; instead of iterating), `"user_partial"` (`str`: the turn so
+    far, which may still change), `"state_change"` (`StateChange`, with `reason` `"endpoint"`,
+    `"reply"`, `"heard"`, `"interrupted"`, `"resumed"`, `"withdrawn"` or `"stopped"`), `"dtmf"`
+    (`Dtmf`), `"silence"` (`Silence`), `"error"` (exception).
+    """
+
+    def __init__(
+        self,
+        runtime: ConversationRuntime,
+        cancel: Optional[CancelToken],
+        check_voice: Callable[[Mapping[str, Any]], Voice],
+    ) -> None:
+        super().__init__(runtime.outlet)
+        # Immutable
+        self._runtime = runtime
+        self._check_voice = check_voice
+        self._no_reply = CancelToken()
+        self._forget: Callable[[], None] = lambda: None
+        # Guards the settings below. Leaf.
+        self._lock = threading.Lock()
+        self._barge_in = runtime.turns.barge_in
+        self._patience_sec = runtime.turns.patience_sec
+        self._voice = runtime.turns.voice
+        if cancel is not None:
+            end = runtime.cancel
+            self._forget = cancel.on_cancel(lambda: end(cancel.error()))
+        forks.register(self._invalidate)
+        ended = runtime.ended
+        close_when_collected(
+            self,
+            lambda: f"Conversation {runtime.describe()}",
+            lambda: not ended.is_set(),
+            runtime.cancel,
+        )
+
+    # -- facts -----------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> ConversationState:
+        """Current state."""
+        return self._runtime.turns.state
+
+    @property
+    def ended_by(self) -> Optional[str]:
+        """Who ended it: `"user"`, `"agent"`, `"cancel"` or `"error"`; `None` while it goes on."""
+        return self._runtime.turns.ended_by
+
+    @property
+    def turns(self) -> list[Turn]:
+        """Turns that are over, as a new list; in the order in which they ended."""
+        return self._runtime.all_turns()
+
+    def messages(self) -> list[dict[str, str]]:
+        """Return the conversation for a language model, oldest first.
+
+        A new list of `{"role": "user" | "assistant", "content": ...}`: of the agent what was heard.
+        Complete before `reply` is called, the text that it is to answer last.
+        """
+        return self._runtime.messages()
+
+    @property
+    def metrics(self) -> ConversationMetrics:
+        """How many turns there were, and how long the answers took."""
+        return measure(self.turns)
+
+    @property
+    def reply_cancel(self) -> CancelToken:
+        """Token of the current call of `reply`, cancelled once that is no longer wanted."""
+        here = self._runtime.replies.current_here
+        job = self._runtime.job if here is None else here
+        return self._no_reply if job is None else job.cancel
+
+    @property
+    def barge_in(self) -> bool:
+        """Whether words of the user stop the agent; may be set at any time."""
+        return self._barge_in
+
+    @barge_in.setter
+    def barge_in(self, value: bool) -> None:
+        boolean("barge_in", value)
+        with self._lock:
+            self._barge_in = value
+            self._runtime.post(lambda turns, at: setattr(turns, "barge_in", value))
+
+    @property
+    def patience_sec(self) -> float:
+        """Seconds of quiet after the endpoint before `reply` is called; may be set at any time."""
+        return self._patience_sec
+
+    @patience_sec.setter
+    def patience_sec(self, value: float) -> None:
+        seconds("patience_sec", value)
+        with self._lock:
+            self._patience_sec = value
+            self._runtime.post(lambda turns, at: setattr(turns, "patience_sec", float(value)))
+
+    def __repr__(self) -> str:
+        return summary(self, self._runtime.describe())
+
+    # -- speaking --------------------------------------------------------------------------------
+
+    def say(self, text: str, *, barge_in: Optional[bool] = None, remember: bool = True) -> None:
+        """Say a text, after what was asked for before, when the user is not speaking.
+
+        Does not wait. Inside `reply` its place is between the texts that are yielded. `barge_in`:
+        `False` for a notice that is not to be cut: what is said over it is the next turn; `None`
+        follows the conversation. `remember`: `False` for a filler that is in neither `turns` nor
+        `messages()`. A text with nothing to say does nothing.
+
+        Raises
+            StateError: the conversation has ended.
+            InputTypeError: an argument of the wrong type.
+        """
+        shown = self._spoken("text", text)
+        if barge_in is not None:
+            boolean("barge_in", barge_in)
+        boolean("remember", remember)
+        self._check_open("say something")
+        job = self._runtime.replies.current_here
+        number = None if job is None else job.number
+        self._runtime.post(
+            lambda turns, at: turns.say(at, shown, barge_in=barge_in, remember=remember, job=number)
+        )
+
+    def _spoken(self, name: str, text: str) -> str:
+        """Return what the voice gets of a text."""
+        _any_text(name, text)
+        text_filter = self._runtime.replies.text_filter
+        return text if text_filter is None else "".join(text_filter([text]))
+
+    def interrupt(self) -> None:
+        """Cut what the agent says now, and what waits to be said; but not a farewell.
+
+        For detectors of your own, and keys. Does nothing while the agent is silent. Does not wait.
+        """
+        self._runtime.post(lambda turns, at: turns.interrupt(at))
+
+    def set_voice(self, **voice_fields: Unpack[VoiceKeywords]) -> None:
+        """Speak with another voice, language or speed from the next sentence on.
+
+        Fields of `TtsStreamInput`, over the current ones; not those of the audio's format.
+
+        Raises
+            ConfigurationError: an unknown field, or an invalid value.
+        """
+        with self._lock:
+            voice = self._check_voice({**self._voice, **voice_fields})
+            self._voice = voice
+            self._runtime.post(lambda turns, at: turns.voice_changed(voice))
+
+    # -- the user --------------------------------------------------------------------------------
+
+    def end_turn(self) -> None:
+        """End the user's turn: what was said so far is made final, and answered.
+
+        In push-to-talk (`turn_end="manual"`) only this ends a turn; legal in either mode. Does not
+        wait.
+
+        Raises
+            StateError: the conversation has ended.
+        """
+        self._check_open("end a turn")
+        self._runtime.post(lambda turns, at: turns.end_turn(at))
+
+    def user_said(self, text: str) -> None:
+        """Take a turn that was typed or keyed instead of spoken. Does not wait.
+
+        Raises
+            StateError: the conversation has ended.
+            InputTypeError: not a `str`.
+        """
+        _any_text("text", text)
+        encoded("text", text)
+        self._check_open("take a turn")
+        self._runtime.post(lambda turns, at: turns.user_said(at, text))
+
+    def pause(self) -> None:
+        """Leave out what is said until `resume()`; what was said before is made final.
+
+        As `Recording.pause()`: the session is kept alive, and billed. Idempotent.
+        """
+        self._runtime.post(lambda turns, at: turns.pause(at, True))
+        self._runtime.recording.pause()
+
+    def resume(self) -> None:
+        """Listen again. Idempotent."""
+        self._runtime.recording.resume()
+        self._runtime.post(lambda turns, at: turns.pause(at, False))
+
+    # -- iterating -------------------------------------------------------------------------------
+
+    def __iter__(self) -> Iterator[Turn]:
+        """Iterate over the turns, each when it is over.
+
+        Ends when the conversation was ended, also by `cancel()`. After the turns before it, it
+        raises what `reply` raised, unchanged; the error of a service or of the source; `AbortError`
+        if the token of `cancel=` was cancelled; `StateError` if turns go to a handler.
+        """
+        self._runtime.outlet.delivery.start_pulling()
+        return self._loop()
+
+    def _loop(self) -> Iterator[Turn]:
+        try:
+            take, forever = self._runtime.outlet.delivery.take, Deadline(None)
+            while (turn := take(forever, "turn")) is not None:
+                yield turn
+        finally:
+            self.close()
+
+    def wait(self, timeout_sec: Optional[float] = None) -> None:
+        """Wait until the conversation has ended, where turns go to a handler.
+
+        `timeout_sec`: the longest wait, `None` (the default) for as long as it takes, 0: do not
+        wait.
+
+        Raises
+            SonioxTimeoutError: it has not ended by then.
+            SonioxError: what ended it; also what `reply` raised, of its own class.
+        """
+        timeout("timeout_sec", timeout_sec)
+        if not wait_for(self._runtime.ended, Deadline(timeout_sec)):
+            raise SonioxTimeoutError("the conversation has not ended within the time allowed")
+        error = self._runtime.outlet.delivery.error
+        if error is not None:
+            raise fresh(error)
+
+    # -- ending ----------------------------------------------------------------------------------
+
+    def stop(self, farewell: Optional[str] = None, timeout_sec: float = 30.0) -> None:
+        """End the conversation once all that was asked for, the farewell last, was *heard*.
+
+        The farewell is not cut, and turns that end meanwhile are not answered. Waits for that; the
+        loop then ends. Legal from any thread, `reply` and handlers included; in `reply` what would
+        come after it is not said. `timeout_sec`: the longest wait, after which it is cut.
+
+        Raises
+            SonioxTimeoutError: it was not heard by then; the conversation has ended all the same.
+        """
+        spoken = "" if farewell is None else self._spoken("farewell", farewell)
+        seconds("timeout_sec", timeout_sec)
+        job = self._runtime.replies.current_here
+        number = None if job is None else job.number
+        self._runtime.post(lambda turns, at: turns.stop(at, spoken, number))
+        if not wait_for(self._runtime.ended, Deadline(timeout_sec)):
+            self._runtime.post(lambda turns, at: turns.cancel(at, "agent"))
+            raise SonioxTimeoutError(f"the farewell was not heard within {timeout_sec:g} s")
+
+    @safe_in_signal_handlers
+    def cancel(self) -> None:
+        """End at once: the sink is cleared, the loop ends. Does not wait. Idempotent."""
+        self._forget()
+        self._runtime.cancel()
+
+    @safe_in_signal_handlers
+    def close(self) -> None:
+        """End at once, and wait a few seconds at most until the threads have ended. Idempotent.
+
+        A `reply` that is inside your code is not waited for: its thread ends when that returns.
+        """
+        self.cancel()
+        runtime = self._runtime
+        if not runtime.is_conducting and not runtime.outlet.worker.is_current:
+            wait_for(runtime.over, Deadline(_CLOSE_WAIT_SEC))
+            runtime.replies.join(_REPLY_GRACE_SEC)
+            runtime.outlet.worker.drain(Deadline(CALLBACK_DRAIN_SEC))
+
+    def __enter__(self) -> Conversation:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def _check_open(self, what: str) -> None:
+        forks.check()
+        if self._runtime.ended.is_set():
+            raise StateError(f"cannot {what}: the conversation has ended")
+
+    def _invalidate(self) -> None:
+        """Fail in a forked child; the parent's conversation goes on."""
+        error = SonioxConnectionError(
+            "this conversation was started before a fork and belongs to the parent process",
+            code="forked",
+        )
+        outlet = self._runtime.outlet
+        outlet.renew_locks()
+        outlet.worker.renew_locks()
+        outlet.delivery.end(error)
+        self._runtime.ended.set()
+        self._runtime.over.set()

@@ -1,0 +1,161 @@
+"""Sinks as a conversation uses them, and how much of what was written they have played."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, Callable, Optional, Protocol, Union
+
+from ..._support.checks import wrong_type, wrong_value
+from ...audio import RawAudio, is_raw, stt_format_name, tts_format_name
+from ...audio.formats import default_tts_sample_rate
+from ...errors import SonioxConnectionError, StateError
+from ...runtime.clock import Clock
+
+# as `audio.Player` plays by default
+_DEFAULT_FORMAT = "pcm_s16le"
+
+
+class AudioSink(Protocol):
+    """Where the agent's voice goes. Only `write` is needed; a plain callable is a sink, too.
+
+    - `write(data)`: take headerless audio. Called by one thread; may block while enough waits to be
+      played. Returns `False` or raises `ConnectionError`, `SonioxConnectionError` or `StateError`
+      when the peer is gone, which is a hang-up; any other exception ends the conversation.
+    - `clear()` (optional): drop what was written and not played. Called by any thread, also while
+      `write` blocks, which then returns soon; must not block. Without it, audio is written at most
+      0.2 s ahead.
+    - `played_ms` (optional): milliseconds of the written audio that were played so far. What was
+      dropped never counts. Without it, the sink is taken to play in real time from its first write.
+    - `audio_format`, `sample_rate` (optional): what it plays; `"pcm_s16le"` at 24000 Hz otherwise.
+    """
+
+    def write(self, data: bytes, /) -> object:
+        """Play audio."""
+
+
+SinkLike = Union[AudioSink, Callable[[bytes], object], None]
+
+
+class Sink:
+    """Adapter of what `converse()` was given as sink. Thread-safe as the sink is."""
+
+    def __init__(self, sink: Any) -> None:
+        self._sink = sink
+        write = (lambda data: None) if sink is None else getattr(sink, "write", sink)
+        if not callable(write):
+            raise wrong_type("sink", "an object with write(), a callable or None", sink)
+        self._write: Callable[[bytes], object] = write
+        clear = (lambda: None) if sink is None else getattr(sink, "clear", None)
+        self._clear: Optional[Callable[[], object]] = clear if callable(clear) else None
+        self.reports: bool = getattr(sink, "played_ms", None) is not None
+        name = getattr(sink, "audio_format", None)
+        rate = getattr(sink, "sample_rate", None)
+        self.audio_format: Optional[str] = name if isinstance(name, str) else None
+        self.sample_rate: Optional[int] = rate if isinstance(rate, int) else None
+
+    @property
+    def can_clear(self) -> bool:
+        """Whether what was written can be dropped."""
+        return self._clear is not None
+
+    @property
+    def played_ms(self) -> float:
+        """Milliseconds that it says it has played."""
+        return float(self._sink.played_ms)
+
+    def write(self, data: bytes) -> bool:
+        """Write audio; return whether somebody is there to hear it."""
+        try:
+            return self._write(data) is not False
+        except (ConnectionError, SonioxConnectionError, StateError):
+            return False
+
+    def clear(self) -> None:
+        """Drop what was not played, if the sink can; the peer may be gone."""
+        if self._clear is not None:
+            try:
+                self._clear()
+            except (ConnectionError, SonioxConnectionError, StateError):
+                return  # nobody hears it anyway; the next write reports that
+
+    def shape(self, audio_format: Optional[str], sample_rate: Optional[int]) -> RawAudio:
+        """Return the format that the voice is asked for: what was told, or what the sink plays.
+
+        Raises
+            ConfigurationError: a format with a header or of unknown length.
+        """
+        name = audio_format or self.audio_format or _DEFAULT_FORMAT
+        if not is_raw(name):
+            raise wrong_value(
+                "audio_format",
+                "a headerless format, as what was heard is measured in it",
+                name,
+                "use pcm_s16le, pcm_f32le, pcm_mulaw or pcm_alaw",
+            )
+        rate = sample_rate or self.sample_rate or default_tts_sample_rate(tts_format_name(name))
+        return RawAudio(stt_format_name(name), rate)
+
+
+class Playout:
+    """Position of the sink in the audio that was written to it, in ms. Safe from any thread.
+
+    What is dropped by `clear()` never had a position: what is written next begins where the sink
+    stood then. A sink that does not report plays in real time (2 s at 10 s, dropped at 11 s)::
+
+        write(2000) -> 0..2000    at 10.5 s: 500    cleared() at 11 s -> 1000    write -> 1000..
+    """
+
+    def __init__(self, sink: Sink, clock: Clock) -> None:
+        # Immutable
+        self._sink = sink
+        self._clock = clock
+        # Guards the fields below. Leaf.
+        self._lock = threading.Lock()
+        self._written_ms = sink.played_ms if sink.reports else 0.0
+        # of a sink that does not report: it played `_from_ms` at `_since`
+        self._since = 0.0
+        self._from_ms = 0.0
+
+    @property
+    def played_ms(self) -> float:
+        """What was played so far."""
+        if self._sink.reports:
+            return self._sink.played_ms
+        with self._lock:
+            return self._modelled()
+
+    def _modelled(self) -> float:
+        at = self._from_ms + (self._clock.now() - self._since) * 1000
+        return max(self._from_ms, min(at, self._written_ms))
+
+    @property
+    def ahead_ms(self) -> float:
+        """What was written and not played."""
+        return self._written_ms - self.played_ms
+
+    def wrote(self, ms: float) -> tuple[float, float]:
+        """Count audio that is being written; return where it begins and ends."""
+        reported = self._sink.played_ms if self._sink.reports else None
+        with self._lock:
+            if reported is not None:
+                start = max(self._written_ms, reported)
+            else:
+                start = self._written_ms
+                if self._modelled() >= start:  # it had nothing to play
+                    self._since, self._from_ms = self._clock.now(), start
+            self._written_ms = start + ms
+            return start, self._written_ms
+
+    def cleared(self) -> float:
+        """Count what was not played as dropped; return what was heard, or will be.
+
+        A sink that cannot drop anything plays on to the end of what was written.
+        """
+        if not self._sink.can_clear:
+            return self._written_ms
+        played = self.played_ms
+        with self._lock:
+            self._written_ms = min(self._written_ms, played)
+            if not self._sink.reports:
+                self._since, self._from_ms = self._clock.now(), self._written_ms
+            return played

@@ -1,0 +1,1 @@
+"""Speech streams for many threads over a few connections."""

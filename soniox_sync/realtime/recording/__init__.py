@@ -1,0 +1,1 @@
+"""Transcribing an audio source over as many sessions as it takes."""

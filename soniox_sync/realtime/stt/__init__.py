@@ -1,0 +1,1 @@
+"""One transcription over one connection."""

@@ -1,0 +1,1 @@
+"""Streams of speech and the connection that carries them."""

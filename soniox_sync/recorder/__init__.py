@@ -1,0 +1,1 @@
+"""The decisions of a recording: no I/O, no threads, no clock."""

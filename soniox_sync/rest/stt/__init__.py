@@ -1,0 +1,1 @@
+"""Transcription jobs over HTTP."""

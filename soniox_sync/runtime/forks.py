@@ -1,0 +1,76 @@
+"""Forks: in a child process, what was inherited from the parent is invalidated.
+
+A forked child has copies of the parent's connections, locks and queues, and none of its threads.
+Objects with such copies register a method here that makes the copy unusable (or empty), with an
+error that says why; the parent's object goes on untouched.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from typing import Any, Callable
+
+from ..errors import SonioxConnectionError
+from .clock import process_clock
+
+# the function to call for each object, which is held weakly: registering keeps nothing alive.
+# Not `WeakMethod`s: those that are left at the interpreter's exit print an error
+_registered: weakref.WeakKeyDictionary[object, Callable[[Any], None]] = weakref.WeakKeyDictionary()
+# Guards _registered, except for removals by the garbage collector. Leaf.
+_lock = threading.Lock()
+# the process in which everything registered is valid
+_pid = os.getpid()
+
+
+def register(invalidate: Callable[[], None]) -> None:
+    """Have the bound method `invalidate` called in every child that this process forks.
+
+    One method for each object.
+    """
+    with _lock:
+        _registered[_owner(invalidate)] = invalidate.__func__  # type: ignore[attr-defined]
+
+
+def unregister(invalidate: Callable[[], None]) -> None:
+    """Undo `register()`: the object has ended by itself. Harmless when repeated."""
+    with _lock:
+        _registered.pop(_owner(invalidate), None)
+
+
+def _owner(method: Callable[[], None]) -> object:
+    return method.__self__  # type: ignore[attr-defined]
+
+
+def fork_error(what: str) -> SonioxConnectionError:
+    """Return the error of a forked child that uses an object of its parent's."""
+    return SonioxConnectionError(
+        f"this {what} was opened before a fork and belongs to the parent process: open a new one "
+        "in the child",
+        code="forked",
+    )
+
+
+def check() -> None:
+    """Invalidate what was inherited, if this process was forked behind Python's back.
+
+    uWSGI does that with the processes of a master that has loaded the application, unless it is
+    started with `--py-call-osafterfork`: no hook of Python runs. Called where inherited objects are
+    used, which would otherwise wait for threads that do not exist here.
+    """
+    if os.getpid() != _pid:
+        process_clock.reset()
+        _after_fork_in_child()
+
+
+def _after_fork_in_child() -> None:
+    global _lock, _pid
+    _lock = threading.Lock()  # a fork copies the lock as it is, held or not
+    for owner, invalidate in list(_registered.items()):
+        invalidate(owner)
+    _pid = os.getpid()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,0 +1,1 @@
+"""Audio formats, written independently of the client's."""

@@ -1,0 +1,1 @@
+"""Scripted caller: what it says and does, when, and what it hears."""

@@ -1,0 +1,1 @@
+"""Recognition of copies of indexed speech: resampled, quieter, or encoded by a lossy codec."""

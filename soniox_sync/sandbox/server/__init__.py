@@ -1,0 +1,1 @@
+"""The sandbox's server: sockets, HTTP, WebSockets, routing."""

@@ -1,0 +1,1 @@
+"""A transcript as one page to look at and to listen to."""

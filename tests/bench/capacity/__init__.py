@@ -1,0 +1,1 @@
+"""What N live sessions, recordings, speeches and streams in one process cost."""

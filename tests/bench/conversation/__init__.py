@@ -1,0 +1,1 @@
+"""What a conversation adds to the services it uses: `python -m tests.bench conversation`."""

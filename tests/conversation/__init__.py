@@ -1,0 +1,1 @@
+"""Tests of the decisions of a conversation, played by hand and at random in virtual time."""

@@ -1,0 +1,1 @@
+"""Tests of conversations with their threads, sinks and sources."""

@@ -1,0 +1,6 @@
+"""The native tests of errors and lost TTS connections, run on the gateway's speech route."""
+
+from tests.realtime.tts.test_faults import *  # noqa: F403 - every test there is a test here
+from tests.slng.as_native.gateway import SPEECH, run_on_gateway
+
+gateway = run_on_gateway(SPEECH)

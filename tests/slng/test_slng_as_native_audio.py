@@ -1,9 +1,0 @@
-"""The native dialect's tests of audio, saved, read, broken, run on the gateway's."""
-
-from __future__ import annotations
-
-import test_e2e_tts_audio
-from gateway_wire import SPEECH, run_on_gateway
-from test_e2e_tts_audio import *  # noqa: F403 - every test there is a test here
-
-gateway = run_on_gateway(test_e2e_tts_audio, SPEECH)
