@@ -87,7 +87,8 @@ def refuse_async(name: str, value: Any) -> None:
     import inspect  # dataclasses load it anyway
 
     call = getattr(value, "__call__", None)  # noqa: B004 - of an object, not of its class
-    if inspect.iscoroutinefunction(value) or inspect.iscoroutinefunction(call):
+    kinds = (inspect.iscoroutinefunction, inspect.isasyncgenfunction)
+    if any(is_kind(each) for is_kind in kinds for each in (value, call)):
         raise InputTypeError(
             _message(
                 name,
@@ -99,9 +100,35 @@ def refuse_async(name: str, value: Any) -> None:
         )
 
 
+def takes(*parameters: str) -> Check:
+    """Return a check for a function that can be called with so many positional arguments.
+
+    One whose signature is unknown, as of some builtins, is believed.
+    """
+    import inspect
+
+    def check(name: str, value: Any) -> None:
+        function(name, value)
+        try:
+            signature = inspect.signature(value)
+        except (TypeError, ValueError):
+            return
+        try:
+            signature.bind(*parameters)
+        except TypeError:
+            called = f"({', '.join(parameters)})"
+            got = f"one with the parameters {shortened(str(signature), _SHOWN_CHARS)}"
+            advice = f"it is called as {name}{called}"
+            raise InputTypeError(
+                _message(name, f"a callable with the parameters {called}", got, advice)
+            ) from None
+
+    return check
+
+
 def refuse_awaitable(name: str, expected: str, value: Any) -> None:
     """Refuse what a call of an `async def` returned, instead of a value; close a coroutine."""
-    if not hasattr(value, "__await__"):
+    if not (hasattr(value, "__await__") or hasattr(value, "__anext__")):
         return
     if callable(getattr(value, "close", None)):
         value.close()  # or Python would warn later that nobody awaited it

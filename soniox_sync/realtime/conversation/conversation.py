@@ -15,22 +15,16 @@ from ...conversation.turns import ConversationMetrics, Turn, measure
 from ...errors import SonioxConnectionError, SonioxTimeoutError, StateError, fresh
 from ...runtime import forks
 from ...runtime.signals import safe_in_signal_handlers
-from ...runtime.timeouts import CALLBACK_DRAIN_SEC
 from ...runtime.unclosed import close_when_collected
 from ...transport.deadline import Deadline, wait_for
 from .handlers import ConversationHandlers
+from .replies import filtered
 from .runtime import ConversationRuntime
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from ...config.keywords import VoiceKeywords
-
-# How long close() waits for the threads: a connection closes within 2 s, a source of the user's may
-# take a while.
-_CLOSE_WAIT_SEC = 5.0
-# a reply that is inside the user's code ends with it
-_REPLY_GRACE_SEC = 0.5
 
 _any_text = text(empty=True)
 
@@ -170,8 +164,7 @@ class Conversation(ConversationHandlers):
     def _spoken(self, name: str, text: str) -> str:
         """Return what the voice gets of a text."""
         _any_text(name, text)
-        text_filter = self._runtime.replies.text_filter
-        return text if text_filter is None else "".join(text_filter([text]))
+        return "".join(filtered(self._runtime.replies.text_filter, [text]))
 
     def interrupt(self) -> None:
         """Cut what the agent says now, and what waits to be said; but not a farewell.
@@ -238,9 +231,13 @@ class Conversation(ConversationHandlers):
         """Iterate over the turns, each when it is over.
 
         Ends when the conversation was ended, also by `cancel()`. After the turns before it, it
-        raises what `reply` raised, unchanged; the error of a service or of the source; `AbortError`
-        if the token of `cancel=` was cancelled; `StateError` if turns go to a handler.
+        raises what `reply` raised, unchanged, `SystemExit` included (but `StopIteration` and
+        `GeneratorExit` as `RuntimeError`, as they would end your loop silently); the error of a
+        service, the source or the sink; `AbortError` if the token of `cancel=` was cancelled;
+        `StateError` if turns go to a handler, or inside `reply`, which no turn can end before it
+        has returned.
         """
+        self._check_outside()
         self._runtime.outlet.delivery.start_pulling()
         return self._loop()
 
@@ -249,8 +246,19 @@ class Conversation(ConversationHandlers):
             take, forever = self._runtime.outlet.delivery.take, Deadline(None)
             while (turn := take(forever, "turn")) is not None:
                 yield turn
+                try:
+                    self._check_outside()
+                except StateError as error:  # a loop that was begun elsewhere: it is broken now
+                    self._runtime.fail(error)
+                    raise
         finally:
             self.close()
+
+    def _check_outside(self) -> None:
+        if self._runtime.replies.current_here is not None:
+            raise StateError("cannot iterate inside reply: the next turn waits for its answer")
+        if self._runtime.is_inside:
+            raise StateError("cannot iterate inside the sink: the next turn waits for it")
 
     def wait(self, timeout_sec: Optional[float] = None) -> None:
         """Wait until the conversation has ended, where turns go to a handler.
@@ -276,7 +284,8 @@ class Conversation(ConversationHandlers):
 
         The farewell is not cut, and turns that end meanwhile are not answered. Waits for that; the
         loop then ends. Legal from any thread, `reply` and handlers included; in `reply` what would
-        come after it is not said. `timeout_sec`: the longest wait, after which it is cut.
+        come after it is not said; inside the sink, which is to play it, this does not wait.
+        `timeout_sec`: the longest wait, after which it is cut.
 
         Raises
             SonioxTimeoutError: it was not heard by then; the conversation has ended all the same.
@@ -286,6 +295,8 @@ class Conversation(ConversationHandlers):
         job = self._runtime.replies.current_here
         number = None if job is None else job.number
         self._runtime.post(lambda turns, at: turns.stop(at, spoken, number))
+        if self._runtime.is_inside:
+            return
         if not wait_for(self._runtime.ended, Deadline(timeout_sec)):
             self._runtime.post(lambda turns, at: turns.cancel(at, "agent"))
             raise SonioxTimeoutError(f"the farewell was not heard within {timeout_sec:g} s")
@@ -301,13 +312,10 @@ class Conversation(ConversationHandlers):
         """End at once, and wait a few seconds at most until the threads have ended. Idempotent.
 
         A `reply` that is inside your code is not waited for: its thread ends when that returns.
+        Inside the sink it does not wait, as it is called by one of these threads.
         """
         self.cancel()
-        runtime = self._runtime
-        if not runtime.is_conducting and not runtime.outlet.worker.is_current:
-            wait_for(runtime.over, Deadline(_CLOSE_WAIT_SEC))
-            runtime.replies.join(_REPLY_GRACE_SEC)
-            runtime.outlet.worker.drain(Deadline(CALLBACK_DRAIN_SEC))
+        self._runtime.join()
 
     def __enter__(self) -> Conversation:
         return self

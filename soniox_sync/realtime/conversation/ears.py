@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any, Callable, Optional
 
 from ...audio import RawAudio
 from ...audio.samples import buffer_bytes
+from ...errors import SonioxError
 from ...runtime.clock import Clock
 from ...sources.base import AudioSource, AudioSourceHandlers, SourceAudio
 
@@ -38,6 +40,7 @@ class Ears:
         # Source's thread only
         self._bytes = 0
         # Written by the source's thread
+        self._thread: Optional[threading.Thread] = None
         self._captured_ms = 0.0
         self._chunk_ms = 0.0
         self._chunk_at = clock.now()
@@ -66,6 +69,11 @@ class Ears:
         audio = self.audio
         return None if audio is None else audio.raw
 
+    @property
+    def is_current(self) -> bool:
+        """Whether the caller runs on the thread on which the source delivers."""
+        return threading.current_thread() is self._thread
+
     # -- the agent -------------------------------------------------------------------------------
 
     def agent_speaks(self) -> None:
@@ -89,6 +97,7 @@ class Ears:
         self._started_at = self._chunk_at = self._clock.now()
 
         def on_end() -> None:
+            self._thread = threading.current_thread()
             self._on_gone()
             if handlers.on_end is not None:
                 handlers.on_end()
@@ -111,10 +120,14 @@ class Ears:
         )
 
     def _heard(self, data: bytes) -> bytes:
+        self._thread = threading.current_thread()
         raw = self._raw
         if raw is None:
             return data
-        audio = buffer_bytes("audio", data, raw.format, raw.num_channels)
+        try:
+            audio = buffer_bytes("audio", data, raw.format, raw.num_channels)
+        except SonioxError:
+            return data  # no audio: the recording refuses it, and ends the conversation
         self._bytes += len(audio)
         self._chunk_ms = len(audio) / raw.bytes_per_second * 1000
         self._captured_ms = self._bytes / raw.bytes_per_second * 1000

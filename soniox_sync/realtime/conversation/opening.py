@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Callable, Optional, Union
 
-from ..._support.checks import function, mapping, refuse_unknown, wrong_value
+from ..._support.checks import mapping, refuse_unknown, takes, wrong_value
 from ...audio import RawAudio, tts_format_name
 from ...cancel import CancelToken, check_cancel
 from ...config import SttConfig, TtsConnectionOptions, TtsStreamInput, merge_stt_config
@@ -84,9 +84,9 @@ def open_conversation(
     clock: Clock = process_clock,
 ) -> Conversation:
     """Check everything that can be checked now, then start to listen. Does not block."""
-    function("reply", reply)
+    takes("text", "conversation")("reply", reply)
     if text_filter is not None:
-        function("text_filter", text_filter)
+        takes("texts")("text_filter", text_filter)
     if cancel is not None:
         check_cancel("cancel", cancel)
         cancel.raise_if_cancelled()

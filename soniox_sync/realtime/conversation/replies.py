@@ -71,7 +71,7 @@ class ReplyThread:
             try:
                 self._answer(job)
             except BaseException as raised:  # noqa: BLE001 - the user's code: ends the loop
-                error = raised
+                error = _as_raised(raised)
             self._current = None
             if error is not None and not job.is_wanted:
                 _log.warning("! a reply that was no longer wanted failed: %r", error)
@@ -84,11 +84,11 @@ class ReplyThread:
         if answer is None:
             return
         refuse_awaitable("reply", _EXPECTED, answer)
-        if isinstance(answer, (bytes, bytearray, Mapping)) or not hasattr(answer, "__iter__"):
+        if isinstance(answer, (bytes, bytearray, Mapping)) or not isinstance(answer, Iterable):
             raise wrong_type("reply", _EXPECTED, answer)
         iterator: Iterator[Any] = iter((answer,) if isinstance(answer, str) else answer)
         try:
-            for text in self._filtered(_drawn(iterator, job)):
+            for text in filtered(self.text_filter, _drawn(iterator, job)):
                 if not job.is_wanted:
                     return
                 self._on_text(job, text)
@@ -98,8 +98,37 @@ class ReplyThread:
                 if callable(close):
                     close()
 
-    def _filtered(self, texts: Iterable[str]) -> Iterable[str]:
-        return texts if self.text_filter is None else self.text_filter(texts)
+
+def filtered(text_filter: Optional[TextFilter], texts: Iterable[str]) -> Iterator[str]:
+    """Yield what a filter makes of texts.
+
+    Raises
+        InputTypeError: it gives something else than texts.
+        Exception: what it raised.
+    """
+    if text_filter is None:
+        yield from texts
+        return
+    found = text_filter(texts)
+    refuse_awaitable("text_filter", "one that returns an iterable of str", found)
+    if not isinstance(found, Iterable):
+        raise wrong_type("text_filter", "one that returns an iterable of str", found)
+    for text in found:
+        if not isinstance(text, str):
+            raise wrong_type("text_filter", "one that gives texts that are str", text)
+        yield text
+
+
+def _as_raised(error: BaseException) -> BaseException:
+    """Return what a failing `reply` raises in the loop.
+
+    What means something to whoever iterates, as in a generator, would end the user's loop silently.
+    """
+    if not isinstance(error, (StopIteration, GeneratorExit)):
+        return error
+    meant = RuntimeError(f"reply raised {type(error).__name__}")
+    meant.__cause__ = error
+    return meant
 
 
 def _drawn(iterator: Iterator[Any], job: Job) -> Iterator[str]:

@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any, Callable, Optional
 
+from ..._support.checks import wrong_value
 from ..._support.reprs import counted
 from ...config.conversation import ConversationOptions
 from ...conversation import actions
@@ -25,16 +26,19 @@ from ...conversation.states import ConversationState
 from ...conversation.turn_taking import TurnTaking
 from ...conversation.turns import Turn
 from ...errors import AbortError, SonioxError
+from ...protocol.states import StateChange
 from ...protocol.tokens import SttEvent
 from ...runtime.clock import Clock
 from ...runtime.delivery import CallbackWorker
 from ...runtime.outlet import Outlet
+from ...runtime.timeouts import CALLBACK_DRAIN_SEC
+from ...transport.deadline import Deadline, wait_for
 from ...transport.latch import Latch
 from ..pool.pool import TtsPool
 from ..recording.recording import Recording
 from .ears import Ears
 from .replies import ReplyThread, TextFilter
-from .sinks import Playout, Sink
+from .sinks import PEER_IS_GONE, Playout, Sink
 from .texts import Job
 from .voice import MakeSpeech, Recital, VoiceThread
 
@@ -45,6 +49,16 @@ EVENTS = ("turn", "user_partial", "error", "state_change", "dtmf", "silence")
 _MAX_TURNS = 10_000
 # threads that end at once unless the user's code, or a socket, holds them
 _JOIN_SEC = 2.0
+# How long close() waits for the threads: a connection closes within 2 s, a source of the user's may
+# take a while.
+_CLOSE_WAIT_SEC = 5.0
+# on the source's thread: stopping the source may wait for this very thread
+_SOURCE_WAIT_SEC = 0.2
+# a reply that is inside the user's code ends with it
+_REPLY_GRACE_SEC = 0.5
+# Two clocks of one sink may differ a little; it falls by more if it counts something else, such as
+# what was played since it was cleared.
+_FALL_MS = 100.0
 
 Input = Callable[[TurnTaking, At], None]
 
@@ -78,44 +92,52 @@ class ConversationRuntime:
         self.playout: Playout = Playout(sink, clock)
         self.ended: Latch = Latch()  # nothing more is decided
         self.over: Latch = Latch()  # and everything is released
-        self.outlet: Outlet[Turn] = Outlet(
+        self.outlet: Outlet[Turn] = self._make_outlet()
+        self._inbox: queue.SimpleQueue[Input] = queue.SimpleQueue()
+        self.replies: ReplyThread = ReplyThread(
+            call_reply, text_filter, self._reply_text, self._reply_done, f"{name}-reply"
+        )
+        self._voice = self._make_voice(make_speech, shape)
+        self._conductor = threading.Thread(target=self._run, name=name, daemon=True)
+        self._listener = threading.Thread(target=self._listen, name=f"{name}-ears", daemon=True)
+        # Conductor only
+        self._played_ms = self.playout.played_ms  # as far as it is known
+        self._is_lost = False  # the sink does not say any more what it has played
+        self._recitals: dict[Passage, Recital] = {}
+        self._jobs: dict[int, Job] = {}
+        # Guards the decisions. Order: conversation -> leaf. Single fields of them (the state) may
+        # be read without it.
+        self._lock = threading.Lock()
+        self.turns: TurnTaking = TurnTaking(options, tuple(backchannels), voice, self._at())
+        # Replaced by the conductor, read by any thread
+        self.job: Optional[Job] = None
+
+    def _make_outlet(self) -> Outlet[Turn]:
+        return Outlet(
             EVENTS,
             final=("error",),
             data_events=("turn",),
             push=lambda turn: self.outlet.events.run("turn", turn),
             limit=_MAX_TURNS,
             what="turns",
-            worker=CallbackWorker(f"soniox-callback-{name[7:]}"),
+            worker=CallbackWorker(f"soniox-callback-{self.name[7:]}"),
         )
-        self._inbox: queue.SimpleQueue[Input] = queue.SimpleQueue()
-        self.replies: ReplyThread = ReplyThread(
-            call_reply, text_filter, self._reply_text, self._reply_done, f"{name}-reply"
-        )
-        self._voice = VoiceThread(
+
+    def _make_voice(self, make_speech: MakeSpeech, shape: Any) -> VoiceThread:
+        return VoiceThread(
             make_speech,
-            sink,
+            self._sink,
             self.playout,
             shape,
             on_written=lambda *args: self.post(lambda turns, at: turns.written(at, *args)),
             on_voiced=lambda passage: self.post(lambda turns, at: turns.voiced(at, passage)),
             on_gone=self.hang_up,
             on_error=self.fail,
-            on_sound=ears.agent_speaks,
-            on_quiet=ears.agent_is_quiet,
+            on_sound=self._ears.agent_speaks,
+            on_quiet=self._ears.agent_is_quiet,
             prepare=self._warm_up,
-            name=f"{name}-voice",
+            name=f"{self.name}-voice",
         )
-        self._conductor = threading.Thread(target=self._run, name=name, daemon=True)
-        self._listener = threading.Thread(target=self._listen, name=f"{name}-ears", daemon=True)
-        # Guards the decisions. Order: conversation -> leaf. Single fields of them (the state) may
-        # be read without it.
-        self._lock = threading.Lock()
-        self.turns: TurnTaking = TurnTaking(options, tuple(backchannels), voice, self._at())
-        # Conductor only
-        self._recitals: dict[Passage, Recital] = {}
-        self._jobs: dict[int, Job] = {}
-        # Replaced by the conductor, read by any thread
-        self.job: Optional[Job] = None
 
     # -- any thread ------------------------------------------------------------------------------
 
@@ -152,9 +174,22 @@ class ConversationRuntime:
             return list(self.turns.turns)
 
     @property
-    def is_conducting(self) -> bool:
-        """Whether the caller runs on a thread for which others wait at the end."""
-        return threading.current_thread() in (self._conductor, self._listener)
+    def is_inside(self) -> bool:
+        """Whether the caller runs on a thread of the conversation, as the user's sink does.
+
+        `reply` and handlers do not count: the conversation ends without them.
+        """
+        own = threading.current_thread() in (self._conductor, self._listener)
+        return own or self._voice.is_current or self._sink.is_current
+
+    def join(self) -> None:
+        """Wait for the end of all threads, at most a few seconds, but not for the caller's own."""
+        if self.is_inside or self.outlet.worker.is_current:
+            return
+        wait_sec = _SOURCE_WAIT_SEC if self._ears.is_current else _CLOSE_WAIT_SEC
+        wait_for(self.over, Deadline(wait_sec))
+        self.replies.join(_REPLY_GRACE_SEC)
+        self.outlet.worker.drain(Deadline(CALLBACK_DRAIN_SEC))
 
     def describe(self) -> str:
         """Return the state, for a repr."""
@@ -207,7 +242,7 @@ class ConversationRuntime:
     # -- the conductor ---------------------------------------------------------------------------
 
     def _at(self) -> At:
-        return At(self._clock.now(), self._ears.now_ms, self.playout.played_ms)
+        return At(self._clock.now(), self._ears.now_ms, self._played_ms)
 
     def _run(self) -> None:
         error: Optional[BaseException] = None
@@ -226,45 +261,83 @@ class ConversationRuntime:
             what = self._inbox.get(timeout=self._timeout())
         except queue.Empty:
             what = TurnTaking.tick
-        try:
-            at = self._at()
-        except Exception as error:  # noqa: BLE001 - the user's sink: ends the loop
-            failure, at = error, At(self._clock.now(), self._ears.now_ms, 0.0)
-            what = lambda turns, at: turns.failed(at, failure)  # noqa: E731
-        self._decide(what, at)
+        self._follow_sink()
+        self._decide(what)
 
     def _timeout(self) -> Optional[float]:
         with self._lock:
-            due, poll = self.turns.wake_at, self.turns.poll_sec(self.playout.played_ms)
+            due, poll = self.turns.wake_at, self.turns.poll_sec(self._played_ms)
         left = None if due is None else max(0.0, due - self._clock.now())
         known = [each for each in (left, poll) if each is not None]
         return min(known) if known else None
 
-    def _decide(self, what: Input, at: At) -> None:
+    def _follow_sink(self) -> None:
+        """Note what the sink has played. If that fails, it was the last time, and an input."""
+        if self._is_lost:
+            return
+        try:
+            played = self.playout.played_ms
+            if played < self._played_ms - _FALL_MS:
+                expected = f"a number that never falls, as it was {self._played_ms:g} before"
+                raise wrong_value("sink.played_ms", expected, played)
+            self._played_ms = max(self._played_ms, played)
+        except PEER_IS_GONE:
+            self._is_lost = True
+            self.hang_up()
+        except BaseException as error:  # noqa: BLE001 - the user's sink: ends the loop
+            self._is_lost = True
+            self.fail(error)
+
+    def _decide(self, what: Input) -> None:
         with self._lock:
-            what(self.turns, at)
+            try:
+                what(self.turns, self._at())
+            except Exception as error:  # noqa: BLE001 - a mistake in this library: ends the loop
+                _log.exception("! %s: an input failed", self.name)
+                self.turns.failed(self._at(), error)
             todo = deque(self.turns.take())
         while todo:
-            action = todo.popleft()
-            if isinstance(action, actions.Clear):
-                heard = self._clear(action)
-                with self._lock:
-                    self.turns.cleared(self._at(), heard)
-                    todo.extend(self.turns.take())
-            else:
-                self._perform(action)
+            todo.extend(self._carry_out(todo.popleft()))
         if not self.turns.is_sounding:
             self._ears.agent_is_quiet()
 
-    def _clear(self, action: actions.Clear) -> dict[Passage, int]:
+    def _carry_out(self, action: Action) -> list[Action]:
+        """Carry out an action; return what follows. One that fails ends the conversation."""
+        error: Optional[BaseException] = None
+        heard: dict[Passage, int] = {}
+        try:
+            if isinstance(action, actions.Clear):
+                heard, error = self._clear(action)
+            else:
+                self._perform(action)
+        except Exception as raised:  # noqa: BLE001 - no thread could be started, say
+            _log.exception("! %s: an action failed", self.name)
+            error = raised
+        with self._lock:
+            if error is not None:
+                self.turns.failed(self._at(), error)
+            if isinstance(action, actions.Clear):
+                self.turns.cleared(self._at(), heard)
+            return self.turns.take()
+
+    def _clear(self, action: actions.Clear) -> tuple[dict[Passage, int], Optional[BaseException]]:
+        """Silence some passages; return what was heard of them, and how the sink failed at it."""
         recitals = [self._recitals.pop(each) for each in action.passages]
         for each in recitals:
             each.is_cut.set()
-        self._sink.clear()
-        played = self.playout.cleared()
+        error: Optional[BaseException] = None
+        played = self._played_ms
+        try:
+            self._sink.clear()
+            played = self.playout.cleared()
+        except PEER_IS_GONE:  # of `played_ms`: the next look at it reports that
+            pass
+        except BaseException as raised:  # noqa: BLE001 - the user's sink: ends the loop
+            error = raised
+        self._follow_sink()
         for each in recitals:
             each.cut()
-        return {each.passage: each.heard(played) for each in recitals}
+        return {each.passage: each.heard(played) for each in recitals}, error
 
     def _perform(self, action: Action) -> None:
         if isinstance(action, actions.AddText):
@@ -336,8 +409,9 @@ class ConversationRuntime:
     def _finish(self, error: Optional[BaseException]) -> None:
         """Stop and release everything. The conductor's last action."""
         if not self.turns.is_over:  # it failed itself
-            self.turns.state = ConversationState.ENDED
+            old, self.turns.state = self.turns.state, ConversationState.ENDED
             self.turns.ended_by = "error"
+            self.outlet.events.emit("state_change", StateChange(old, self.turns.state, "stopped"))
             self._end_loop(error)
         for recital in self._recitals.values():
             recital.cut()
@@ -345,7 +419,7 @@ class ConversationRuntime:
             job.end()
         try:
             self._sink.clear()
-        except Exception:  # noqa: BLE001 - a user's code, at the top of a thread: logged
+        except BaseException:  # noqa: BLE001 - a user's code, at the top of a thread: logged
             _log.exception("! clearing the sink of %s failed", self.name)
         self._voice.stop()
         self.replies.stop()

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import inspect
+import math
 import threading
 from typing import Any, Callable, Optional, Protocol, Union
 
-from ..._support.checks import wrong_type, wrong_value
+from ..._support.checks import refuse_awaitable, refused, takes, wrong_type, wrong_value
 from ...audio import RawAudio, is_raw, stt_format_name, tts_format_name
 from ...audio.formats import default_tts_sample_rate
-from ...errors import SonioxConnectionError, StateError
+from ...errors import SonioxConnectionError, SonioxTimeoutError, StateError
 from ...runtime.clock import Clock
+from ...transport.deadline import Deadline, wait_for
+from ...transport.latch import Latch
 
 # as `audio.Player` plays by default
 _DEFAULT_FORMAT = "pcm_s16le"
+# A sink drops what it has in memory, or sends one short message for that. While it does, nothing
+# is decided, not even a hang-up: who needs longer hangs.
+_CLEAR_SEC = 2.0
+# what a sink raises whose peer is gone
+PEER_IS_GONE = (ConnectionError, SonioxConnectionError, StateError)
 
 
 class AudioSink(Protocol):
@@ -22,11 +31,16 @@ class AudioSink(Protocol):
       played. Returns `False` or raises `ConnectionError`, `SonioxConnectionError` or `StateError`
       when the peer is gone, which is a hang-up; any other exception ends the conversation.
     - `clear()` (optional): drop what was written and not played. Called by any thread, also while
-      `write` blocks, which then returns soon; must not block. Without it, audio is written at most
-      0.2 s ahead.
-    - `played_ms` (optional): milliseconds of the written audio that were played so far. What was
-      dropped never counts. Without it, the sink is taken to play in real time from its first write.
+      `write` blocks, which then returns soon; must not block: while it does, nothing is decided,
+      and after 2 s the conversation ends with `SonioxTimeoutError`. Without it, audio is written at
+      most 0.2 s ahead.
+    - `played_ms` (optional): milliseconds of the written audio that were played so far, a number
+      that never falls; must not block. What was dropped never counts. Without it, or with `None` as
+      an attribute, the sink is taken to play in real time from its first write.
     - `audio_format`, `sample_rate` (optional): what it plays; `"pcm_s16le"` at 24000 Hz otherwise.
+
+    What `clear()` or `played_ms` raises is understood like what `write` raises. Inside all three
+    `Conversation.close()` and `stop()` do not wait.
     """
 
     def write(self, data: bytes, /) -> object:
@@ -41,13 +55,19 @@ class Sink:
 
     def __init__(self, sink: Any) -> None:
         self._sink = sink
+        has_write = hasattr(sink, "write")
         write = (lambda data: None) if sink is None else getattr(sink, "write", sink)
         if not callable(write):
             raise wrong_type("sink", "an object with write(), a callable or None", sink)
+        takes("data")("sink.write" if has_write else "sink", write)
         self._write: Callable[[bytes], object] = write
         clear = (lambda: None) if sink is None else getattr(sink, "clear", None)
+        if callable(clear):
+            takes()("sink.clear", clear)
         self._clear: Optional[Callable[[], object]] = clear if callable(clear) else None
-        self.reports: bool = getattr(sink, "played_ms", None) is not None
+        self._clearing: list[threading.Thread] = []  # append and remove are atomic
+        self._hanging: Optional[Latch] = None  # a clear() that has not returned in time
+        self.reports: bool = _reports(sink)
         name = getattr(sink, "audio_format", None)
         rate = getattr(sink, "sample_rate", None)
         self.audio_format: Optional[str] = name if isinstance(name, str) else None
@@ -59,24 +79,68 @@ class Sink:
         return self._clear is not None
 
     @property
+    def is_current(self) -> bool:
+        """Whether the caller runs inside `clear()`."""
+        return threading.current_thread() in self._clearing
+
+    @property
     def played_ms(self) -> float:
-        """Milliseconds that it says it has played."""
-        return float(self._sink.played_ms)
+        """Milliseconds that it says it has played.
+
+        Raises
+            InputTypeError: not a number.
+            ConfigurationError: below 0, or not finite.
+            Exception: what the sink raised.
+        """
+        return _milliseconds(self._sink.played_ms)
 
     def write(self, data: bytes) -> bool:
         """Write audio; return whether somebody is there to hear it."""
         try:
-            return self._write(data) is not False
-        except (ConnectionError, SonioxConnectionError, StateError):
+            answer = self._write(data)
+        except PEER_IS_GONE:
             return False
+        refuse_awaitable("sink.write", "a write that returns when it has written", answer)
+        return answer is not False
 
     def clear(self) -> None:
-        """Drop what was not played, if the sink can; the peer may be gone."""
-        if self._clear is not None:
-            try:
-                self._clear()
-            except (ConnectionError, SonioxConnectionError, StateError):
-                return  # nobody hears it anyway; the next write reports that
+        """Drop what was not played, if the sink can; the peer may be gone.
+
+        Raises
+            SonioxTimeoutError: it has not returned in time, now or before.
+            Exception: what the sink raised.
+        """
+        if self._sink is None or self._clear is None:
+            return
+        if self._hanging is not None and not self._hanging.is_set():
+            raise _hangs()
+        done = Latch()
+        error: list[BaseException] = []
+        threading.Thread(
+            target=self._run_clear,
+            args=(self._clear, done, error),
+            name="soniox-conversation-clear",
+            daemon=True,
+        ).start()
+        if not wait_for(done, Deadline(_CLEAR_SEC)):
+            self._hanging = done
+            raise _hangs()
+        if error and not isinstance(error[0], PEER_IS_GONE):  # else the next write reports it
+            raise error[0]
+
+    def _run_clear(
+        self, clear: Callable[[], object], done: Latch, error: list[BaseException]
+    ) -> None:
+        """Call `clear()` on a thread of its own, so that one that blocks holds nobody else."""
+        thread = threading.current_thread()
+        self._clearing.append(thread)
+        try:
+            refuse_awaitable("sink.clear", "a clear that returns when it has cleared", clear())
+        except BaseException as raised:  # noqa: BLE001 - the user's code: raised by the caller
+            error.append(raised)
+        finally:
+            self._clearing.remove(thread)
+            done.set()
 
     def shape(self, audio_format: Optional[str], sample_rate: Optional[int]) -> RawAudio:
         """Return the format that the voice is asked for: what was told, or what the sink plays.
@@ -94,6 +158,40 @@ class Sink:
             )
         rate = sample_rate or self.sample_rate or default_tts_sample_rate(tts_format_name(name))
         return RawAudio(stt_format_name(name), rate)
+
+
+def _hangs() -> SonioxTimeoutError:
+    return SonioxTimeoutError(
+        f"the sink's clear() has not returned within {_CLEAR_SEC:g} s: it must not block"
+    )
+
+
+def _reports(sink: Any) -> bool:
+    """Return whether a sink has `played_ms`.
+
+    Raises
+        ConfigurationError: it has, but it cannot be read, or is not a number of milliseconds.
+    """
+    is_declared = inspect.getattr_static(sink, "played_ms", None) is not None
+    try:
+        value = sink.played_ms if is_declared else getattr(sink, "played_ms", None)
+        if value is None and not is_declared:
+            return False
+    except Exception as error:
+        got = f"{type(error).__name__}: {error}"
+        raise refused("sink.played_ms", "a number of milliseconds", got) from error
+    _milliseconds(value)
+    return True
+
+
+def _milliseconds(value: Any) -> float:
+    if isinstance(value, (str, bytes, bool)) or not hasattr(value, "__float__"):
+        advice = "it is an attribute or a property, not a method" if callable(value) else ""
+        raise wrong_type("sink.played_ms", "a number of milliseconds", value, advice)
+    ms = float(value)
+    if not (math.isfinite(ms) and ms >= 0):
+        raise wrong_value("sink.played_ms", "a finite number of milliseconds from 0 up", value)
+    return ms
 
 
 class Playout:

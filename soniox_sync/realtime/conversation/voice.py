@@ -117,9 +117,14 @@ class VoiceThread:
         """End the thread; what it speaks must have been cut. Does not wait."""
         self._recitals.put(None)
 
+    @property
+    def is_current(self) -> bool:
+        """Whether the caller runs on this thread, inside the sink's `write()` or `played_ms`."""
+        return threading.current_thread() is self._thread
+
     def join(self, timeout_sec: float) -> None:
-        """Wait for the end of the thread."""
-        if threading.current_thread() is not self._thread and self._thread.is_alive():
+        """Wait for the end of the thread, unless this is the thread."""
+        if not self.is_current and self._thread.is_alive():
             self._thread.join(timeout_sec)
 
     def _run(self) -> None:
@@ -167,15 +172,21 @@ class VoiceThread:
                 recital.start_ms = start
             is_heard = self._sink.write(piece)
             if recital.is_cut.is_set():  # while it was being written: it must not sound
-                self._sink.clear()
-                self._playout.cleared()
-                self._on_quiet()
+                self._clear_again()
                 return False
             if not is_heard:
                 self._on_gone()
                 return False
             self._on_written(recital.passage, start, end)
         return True
+
+    def _clear_again(self) -> None:
+        try:
+            self._sink.clear()
+            self._playout.cleared()
+        except BaseException as error:  # noqa: BLE001 - the user's sink: ends the loop
+            self._on_error(error)
+        self._on_quiet()
 
     def _wait_for_sink(self, recital: Recital, piece_ms: float) -> None:
         """Wait until a sink that cannot drop anything has played nearly all it has."""

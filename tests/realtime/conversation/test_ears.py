@@ -10,7 +10,7 @@ from soniox_sync import ConversationOptions, MicrophoneSource
 from soniox_sync.realtime.conversation.ears import Ears, silence_of
 from soniox_sync.realtime.conversation.opening import is_half_duplex
 from soniox_sync.sources.base import AudioSourceHandlers, SourceAudio
-from tests.waiting import ManualClock
+from tests.waiting import ManualClock, Task
 
 RAW = SourceAudio("pcm_s16le", 16000, 1)
 CHUNK = b"\1\2" * 1600  # 100 ms
@@ -168,3 +168,24 @@ def test_what_a_source_can_the_ears_can() -> None:
     source.restart = lambda: source.calls.append("restart")  # type: ignore[attr-defined]
     Heard(source).ears.restart()
     assert source.calls[-1] == "restart"
+
+
+@pytest.mark.parametrize("data", ["text", None, [1, 2]])
+def test_what_is_no_audio_is_passed_on(data: Any) -> None:
+    """The recording refuses it by name; here it would only end the source's thread."""
+    source = Fed()
+    heard = Heard(source)
+    source.handlers.on_data(data)
+    assert heard.data == [data]
+    assert heard.ears.now_ms == 0
+
+
+def test_the_thread_of_the_source_is_known() -> None:
+    """Stopping the source may wait for it, so that it must not wait for the end."""
+    source = Fed()
+    heard = Heard(source)
+    assert not heard.ears.is_current
+    Task(lambda: source.handlers.on_data(CHUNK)).result()
+    assert not heard.ears.is_current
+    source.handlers.on_end()
+    assert heard.ears.is_current
