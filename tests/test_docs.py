@@ -36,6 +36,7 @@ BUILD_SEC = 180.0
 sys.path.insert(0, str(DOCS / "_ext"))
 house_docstrings = importlib.import_module("house_docstrings")
 lock_table = importlib.import_module("lock_table")
+name_list = importlib.import_module("name_list")
 sys.path.remove(str(DOCS / "_ext"))
 
 
@@ -75,6 +76,17 @@ def test_every_public_name_has_its_entry(built: Path) -> None:
         if path not in described and not value and module != "config":
             missing.append(path)
     assert missing == []
+
+
+def test_every_public_name_is_two_clicks_away(built: Path) -> None:
+    """The index leads to the reference, whose first page has a link to the entry of each name."""
+    index = (built / "index.html").read_text(encoding="utf-8")
+    assert 'href="reference/index.html"' in index
+    page = (built / "reference" / "index.html").read_text(encoding="utf-8")
+    linked = set(re.findall(r'href="\w+\.html#([\w.]+)"', page))
+    expected = [path for paths in name_list.listed_names().values() for path in paths]
+    assert len(expected) > 150
+    assert [path for path in expected if path not in linked] == []
 
 
 def test_citations_become_links(built: Path) -> None:
@@ -254,15 +266,15 @@ def test_pages_that_are_mentioned_exist() -> None:
 
 
 def test_every_error_is_explained() -> None:
-    """The troubleshooting page explains each class."""
-    page = PAGES["troubleshooting"]
+    """The page of errors explains each class."""
+    page = PAGES["errors"].partition("What to do\n")[2]
     classes = [name for name in errors.__all__ if name[0].isupper() and name != "SonioxError"]
     assert [name for name in classes if not re.search(rf"[.`]{name}`", page)] == []
 
 
 def test_every_error_of_the_service_is_explained() -> None:
-    """The troubleshooting page explains each documented error frame."""
-    page = PAGES["troubleshooting"]
+    """The page of errors explains each documented error frame."""
+    page = PAGES["errors"]
     listed = set(re.findall(r"^(\d{3})   ``(\w+)``  +\w", page, re.MULTILINE))
     known = {(str(each.code), each.type) for each in [*OF_TRANSCRIPTION, *OF_SPEECH]}
     assert listed == known
@@ -330,7 +342,7 @@ def own_literals(page: str) -> list[str]:
 def test_methods_on_pages_exist(page: str) -> None:
     """Every method of ours that a page names exists."""
     paths = [match for match in map(PATH.match, own_literals(page)) if match]
-    assert paths or page not in ("README", "threads", "troubleshooting", "migration_python")
+    assert paths or page not in ("threads", "errors", "migration_python")
     assert [match[0] for match in paths if found_at(match[0]) is None] == []
 
 

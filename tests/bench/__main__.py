@@ -7,7 +7,7 @@ How to run it, from the root of the project, on a quiet machine (Linux, Python >
     python -m tests.bench --quick              # a rough estimate, under a minute
     python -m tests.bench --rows tts,stt       # all rows of these two kinds
     python -m tests.bench --tls                # the plain-socket rows over wss as well
-    python -m tests.bench --rst                # the table for README.rst
+    python -m tests.bench --rst                # the table for docs/performance.rst
     python -m tests.bench --save               # keep the ratios as those of this version
     python -m tests.bench --compare 0.1.0      # print what became slower beyond the noise
     python -m tests.bench conversation         # what a conversation adds to recogniser and voice

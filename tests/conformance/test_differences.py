@@ -1,6 +1,6 @@
-"""The differences in the README's comparison, shown by running both libraries.
+"""The differences in docs/comparison.rst, shown by running both libraries.
 
-If a test fails because the official SDK has changed, the README must change as well.
+If a test fails because the official SDK has changed, that page must change as well.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,14 +86,48 @@ def code_blocks(page: Path) -> Iterator[str]:
             yield block
 
 
-def program_of(block: str) -> str:
-    """Return a complete program: a page's code after the names that it assumes."""
-    nodes = [node for node in ast.walk(ast.parse(block)) if isinstance(node, ast.Name)]
-    read, made = (
-        {node.id for node in nodes if isinstance(node.ctx, kind)} for kind in (ast.Load, ast.Store)
-    )
-    given = [code for name, code in GIVEN.items() if name in read - made]
-    return "\n".join([*given, block])
+def names_in(block: str) -> tuple[set[str], set[str]]:
+    """Return the names that a block reads, and those that it makes."""
+    read: set[str] = set()
+    made: set[str] = set()
+    for node in ast.walk(ast.parse(block)):
+        if isinstance(node, ast.Name):
+            (read if isinstance(node.ctx, ast.Load) else made).add(node.id)
+        elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            made.add(node.name)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            made |= {alias.asname or alias.name for alias in node.names}
+    return read, made
+
+
+def program_of(block: str, earlier: Sequence[str]) -> str:
+    """Return a complete program: a page's code after the names that it assumes.
+
+    They are those of `GIVEN`, and what `earlier` blocks of the page have made.
+    """
+    read, made = names_in(block)
+    needed = [code for name, code in GIVEN.items() if name in read - made]
+    missing = read - made - set(GIVEN)
+    for number in range(len(earlier) - 1, -1, -1):
+        if names_in(earlier[number])[1] & missing:
+            return program_of("\n".join([earlier[number], block]), earlier[:number])
+    return "\n".join([*needed, block])
+
+
+def write_programs(page: Path, folder: Path) -> None:
+    """Write each block as a program; one that begins with `# name.py` under its own name."""
+    earlier: list[str] = []
+    for number, block in enumerate(code_blocks(page), 1):
+        file = re.match(r"# (\w+\.py)\n", block)
+        if file is not None:
+            path = folder / page.stem / file[1]
+            code = block
+        else:
+            path = folder / f"{page.stem.lower()}_{number}.py"
+            code = program_of(block, earlier)
+            earlier.append(block)
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_text(code, encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -105,10 +139,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ignored = shutil.ignore_patterns("__pycache__", "*.wav")
     shutil.copytree(ROOT / "examples", folder / "examples", ignore=ignored)
     for page in (ROOT / "README.rst", *sorted((ROOT / "docs").glob("*.rst"))):
-        for number, block in enumerate(code_blocks(page), 1):
-            path = folder / "pages" / f"{page.stem.lower()}_{number}.py"
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(program_of(block), encoding="utf-8")
+        write_programs(page, folder / "pages")
     settings = {"typeCheckingMode": "strict", "pythonVersion": "3.10"}
     (folder / "pyrightconfig.json").write_text(json.dumps(settings), encoding="utf-8")
     return folder
@@ -209,7 +240,7 @@ def test_correct_programs_pass(found: list[Report]) -> None:
 
 def test_code_of_the_pages_passes(found: list[Report], programs: Path) -> None:
     """Code of README.rst and of docs has no errors, with the names that its text introduces."""
-    assert len(list(programs.glob("pages/*.py"))) > 12
+    assert len(list(programs.glob("pages/**/*.py"))) > 12
     assert errors_in("pages", found, programs) == []
 
 

@@ -1,4 +1,4 @@
-"""The captions in the README are what the command writes."""
+"""The captions in docs/captions.rst are what the command writes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ pytestmark = pytest.mark.skipif(
     reason="the sandbox has no voice here",
 )
 
-README = Path(__file__).parents[2] / "README.rst"
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "captions.rst"
 COMMAND = "soniox-sync transcribe ferry.wav --format srt --width 40"
 KEY = "captions-key"
 # a release of the voice that the sample was not made with may speak a little faster or slower
@@ -30,10 +31,10 @@ PATIENCE_SEC = 90.0
 
 
 def sample() -> str:
-    """Return what the README shows below the command."""
-    text = README.read_text(encoding="utf-8")
+    """Return what the page shows below the command."""
+    text = PAGE.read_text(encoding="utf-8")
     found = re.search(rf"^    \$ {re.escape(COMMAND)}\n((?:(?:    .*)?\n)+)", text, re.MULTILINE)
-    assert found is not None, f"README.rst shows no output of {COMMAND}"
+    assert found is not None, f"docs/captions.rst shows no output of {COMMAND}"
     return textwrap.dedent(found[1]).strip("\n") + "\n\n"
 
 
@@ -45,7 +46,7 @@ def run_cli(sandbox: Sandbox, directory: Path, *args: str) -> str:
         cwd=directory,
         env={
             **os.environ,
-            "PYTHONPATH": str(README.parent),
+            "PYTHONPATH": str(ROOT),
             "PYTHONIOENCODING": "utf-8",
             "SONIOX_API_KEY": KEY,
             "SONIOX_API_BASE_URL": urls.api,
