@@ -6,13 +6,14 @@ They print one JSON object per line; times are those of the system-wide monotoni
 from __future__ import annotations
 
 import importlib.abc
+import importlib.machinery
 import json
 import os
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Optional
 
 from soniox_sync import CancelToken, SonioxClient
 from soniox_sync.errors import SonioxConnectionError, SonioxError
@@ -245,18 +246,92 @@ def in_child(client: Any, session: Any, iterated: Any, connection: Any, stream: 
     )
 
 
-class SlowImports(importlib.abc.MetaPathFinder):
-    """Makes the import of one module take until the main thread is about to fork."""
+class SlowImports(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Makes the execution of one module take until the main thread is about to fork."""
 
-    def __init__(self, module: str) -> None:
+    def __init__(self, module: str, wait_sec: Optional[float] = 0.2) -> None:
         self.module = module
+        self.wait_sec = wait_sec
         self.reached = threading.Event()
         self.go_on = threading.Event()
+        self._loader: Any = None
 
-    def find_spec(self, name: str, path: Any, target: Any = None) -> None:
-        if name == self.module and not self.reached.is_set():
-            self.reached.set()
-            self.go_on.wait(0.2)  # the fork waits for this thread, so nothing can announce it
+    def find_spec(self, name: str, path: Any, target: Any = None) -> Any:
+        if name != self.module or self.reached.is_set():
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(name, path)
+        assert spec is not None
+        self._loader, spec.loader = spec.loader, self  # a finder would hold a lock of Python's
+        return spec
+
+    def exec_module(self, module: Any) -> None:
+        self.reached.set()
+        # the fork waits for this thread, so nothing can announce it
+        self.go_on.wait(self.wait_sec)
+        self._loader.exec_module(module)
+
+
+class PatientLock:
+    """Lock for whose holder a fork waits some milliseconds at a time, while modules keep coming."""
+
+    def __init__(self, lock: Any) -> None:
+        self._lock = lock
+        self.waits = 0
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        if timeout <= 0:
+            return bool(self._lock.acquire(blocking, timeout))
+        self.waits += 1
+        sys.modules[f"module {self.waits}"] = sys  # another has come in the meantime
+        return bool(self._lock.acquire(timeout=0.01))
+
+    def release(self) -> None:
+        self._lock.release()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+def forked_while_loading_on(url: str, tts_url: str, module: str) -> None:
+    """As `forked_while_loading`, where modules take longer than a fork waits for one of them."""
+    from soniox_sync._support import loading
+
+    loading._lock = patient = PatientLock(loading._lock)  # type: ignore[assignment]
+    forked_while_loading(url, tts_url, module)
+    report(waits=patient.waits)
+
+
+def forked_while_stuck(url: str, tts_url: str, module: str) -> None:
+    """Fork while another thread loads a module that takes until the child has ended."""
+    from soniox_sync._support import loading
+
+    loading._NO_MODULE_SEC = 0.01
+    stuck = SlowImports(module, wait_sec=None)
+    sys.meta_path.insert(0, stuck)
+    client = make_client(url, tts_url)
+    text: list[str] = []
+
+    def use() -> None:
+        transcription = client.realtime.transcribe([bytes(320)] * 3, pace=False, **RAW)
+        text.append(transcription.read(10).text)
+
+    first = threading.Thread(target=use)
+    first.start()
+    stuck.reached.wait()
+    child = os.fork()
+    if child == 0:
+        try:
+            use()
+        except ImportError as error:
+            report(child=str(error))
+        os._exit(0)
+    os.waitpid(child, 0)
+    stuck.go_on.set()
+    first.join()
+    report(parent=text)
 
 
 def forked_while_loading(url: str, tts_url: str, module: str) -> None:
@@ -287,5 +362,7 @@ if __name__ == "__main__":
         "referenced": referenced,
         "forked": forked,
         "forked_while_loading": forked_while_loading,
+        "forked_while_loading_on": forked_while_loading_on,
+        "forked_while_stuck": forked_while_stuck,
     }
     programs[sys.argv[1]](*sys.argv[2:])

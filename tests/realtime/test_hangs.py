@@ -216,6 +216,27 @@ def test_a_fork_during_the_first_call_leaves_a_child_that_works(module: str) -> 
             assert process.wait(WAIT) == 0
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_fork_waits_as_long_as_modules_keep_coming() -> None:
+    """A machine under load needs longer for all modules than a fork waits for one of them."""
+    with SttService() as stt, TtsService() as tts:
+        urls = (stt.url, tts.url)
+        with program("forked_while_loading_on", *urls, "encodings.idna") as process:
+            reports = {**next_report(process), **next_report(process), **next_report(process)}
+            assert reports["parent"] > 0 and reports["child"] > 0
+            assert reports["waits"] > 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_fork_while_a_module_never_loads_leaves_a_child_that_says_so() -> None:
+    """A child in which the module will never be complete gets an error instead of waiting."""
+    with SttService() as stt, TtsService() as tts:
+        with program("forked_while_stuck", stt.url, tts.url, "encodings.idna") as process:
+            assert "forked while another thread" in next_report(process)["child"]
+            assert next_report(process)["parent"][0].startswith("w0 ")
+            assert process.wait(WAIT) == 0
+
+
 PARTS = ["transcribe", "record", "session", "speak", "stream", "pool", "http", "http_speech"]
 
 
