@@ -25,7 +25,7 @@ class Retry:
         self._new_key_possible = new_key_possible
         self._outage = Outage(options, jitter)
         self.has_results: bool = False  # some session could decode the audio
-        self.delay_sec: float = 0.0
+        self.delay_sec: float = 0.0  # of the attempt that is announced
         self.cause: Optional[BaseException] = None  # what ended the last session
         self.awaits_handlers: bool = False  # the `reconnecting` handlers are still to run
         self._at: Optional[float] = None
@@ -84,7 +84,8 @@ class Retry:
         delay_sec = self._outage.next_delay(error, now)
         if delay_sec is None:
             return self.gave_up(error, now)
-        self._prepare(error, delay_sec, announce=True)
+        self._prepare(error, announce=True)
+        self.delay_sec = delay_sec
         return None
 
     def _is_outage(self, error: BaseException) -> bool:
@@ -106,11 +107,10 @@ class Retry:
 
         That is no attempt: there is no delay, and no handler that could prevent it.
         """
-        self._prepare(reason, 0.0, announce=False)
+        self._prepare(reason, announce=False)
 
-    def _prepare(self, error: BaseException, delay_sec: float, *, announce: bool) -> None:
+    def _prepare(self, error: BaseException, *, announce: bool) -> None:
         self.cause = error
-        self.delay_sec = delay_sec
         self.awaits_handlers = announce
         self._at = None
 

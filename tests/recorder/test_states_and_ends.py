@@ -1,0 +1,207 @@
+"""What a recording reports of its states, and how it ends where there was little to transcribe."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from soniox_sync.config.recording import RecordingOptions
+from soniox_sync.errors import AbortError, SonioxConnectionError
+from soniox_sync.protocol.states import StateChange
+from soniox_sync.recorder.actions import Done, Open, RecorderContext, RecordingState, Send, Wait
+from soniox_sync.recorder.recorder import Recorder
+from tests.recorder.driver import Driver, final
+
+R = RecordingState
+
+
+def changes(driver: Driver) -> list[tuple[str, str, str]]:
+    """Return all state changes so far: old, new, reason."""
+    found = [notice for notice in driver.notices if isinstance(notice, StateChange)]
+    return [(str(c.old_state), str(c.new_state), c.reason) for c in found]
+
+
+def without_format(**options: Any) -> Recorder:
+    """Return a recorder that has started, and does not know the format of its audio."""
+    recorder = Recorder(RecordingOptions(**options), RecorderContext(), jitter=lambda: 1.0)
+    recorder.start()
+    return recorder
+
+
+def test_states_are_the_words_of_the_service() -> None:
+    """Source: PROTOCOL 9; users compare them with strings."""
+    assert [state.value for state in R] == [
+        *("idle", "starting", "connecting", "recording", "paused"),
+        *("reconnecting", "stopping", "stopped", "error", "canceled"),
+    ]
+    assert [state for state in R if state.is_over] == [R.STOPPED, R.ERROR, R.CANCELED]
+
+
+def test_a_whole_recording_goes_through_its_states() -> None:
+    """From `idle` to `stopped`, each with its reason."""
+    driver = Driver()
+    number = driver.open()
+    driver.capture(500)
+    driver.recorder.pause()
+    driver.recorder.resume()
+    driver.recorder.stop()
+    driver.go()
+    driver.recorder.finished(number, driver.now)
+    assert driver.go() == Done()
+    assert changes(driver) == [
+        ("idle", "starting", "user_action"),
+        ("starting", "connecting", "user_action"),
+        ("connecting", "recording", "connected"),
+        ("recording", "paused", "user_action"),
+        ("paused", "recording", "user_action"),
+        ("recording", "stopping", "user_action"),
+        ("stopping", "stopped", "finished"),
+    ]
+
+
+def test_a_loss_and_a_reconnect_have_their_reasons() -> None:
+    """`connection_lost` for what happened, `user_action` for what was asked for."""
+    driver = Driver(auto_reconnect=True)
+    number = driver.open()
+    driver.capture(500)
+    driver.lose(number)
+    driver.open()
+    driver.recorder.reconnect()
+    driver.open()
+    assert changes(driver)[3:] == [
+        ("recording", "reconnecting", "connection_lost"),
+        ("reconnecting", "recording", "reconnected"),
+        ("recording", "reconnecting", "user_action"),
+        ("reconnecting", "recording", "reconnected"),
+    ]
+
+
+def test_ends_have_their_reasons() -> None:
+    """A cancellation is the user's action, everything else an error."""
+    driver = Driver()
+    driver.open()
+    driver.recorder.cancel(AbortError("cancelled"))
+    assert changes(driver)[-1] == ("recording", "canceled", "user_action")
+    driver = Driver()
+    driver.open()
+    driver.recorder.fail(SonioxConnectionError("lost"))
+    assert changes(driver)[-1] == ("recording", "error", "error")
+
+
+def test_a_source_that_fails_stops_the_recording_for_that_reason() -> None:
+    """What it delivered is still transcribed; then its error is raised."""
+    driver = Driver()
+    number = driver.open()
+    driver.capture(500)
+    error = OSError("unplugged")
+    driver.recorder.source_ended(error)
+    assert changes(driver)[-1] == ("recording", "stopping", "error")
+    driver.go()
+    driver.recorder.finished(number, driver.now)
+    assert driver.go() == Done(error)
+
+
+def test_a_recording_that_is_over_stays_so() -> None:
+    """Neither a later error nor a cancellation changes how it ended."""
+    driver = Driver()
+    driver.open()
+    driver.recorder.cancel(AbortError("cancelled"))
+    before = driver.go()
+    driver.recorder.fail(SonioxConnectionError("lost"))
+    driver.recorder.cancel(AbortError("again"))
+    driver.recorder.stop()
+    assert driver.go() == before
+    assert driver.recorder.state is R.CANCELED
+
+
+def test_nothing_to_transcribe_needs_no_session() -> None:
+    """A source that ends before its first byte ends the recording, whose last event is reported."""
+    recorder = without_format()
+    recorder.stop()
+    assert recorder.next(0.0) == Done()
+    assert recorder.state is R.STOPPED
+    assert [n.kind for n in recorder.take_notices() if not isinstance(n, StateChange)] == [
+        "finished"
+    ]
+
+
+def test_no_session_is_opened_before_the_format_is_known() -> None:
+    """The format is part of a session's first message."""
+    recorder = without_format()
+    assert recorder.next(0.0) == Wait()
+    recorder.set_audio_format(None)
+    assert recorder.next(0.0) == Open(0)
+
+
+def test_nothing_to_finalize_is_finalized() -> None:
+    """`finalize()` before any audio is answered at once, without a message."""
+    recorder = without_format()
+    recorder.finalize()
+    assert [n.kind for n in recorder.take_notices() if not isinstance(n, StateChange)] == [
+        "finalized"
+    ]
+
+
+def test_a_replacement_of_our_own_is_made_at_once() -> None:
+    """`reconnect()` is no attempt: no handler is asked, and nothing is waited for."""
+    driver = Driver(auto_reconnect=True)
+    driver.open()
+    driver.capture(500)
+    driver.recorder.reconnect()
+    driver.go()
+    assert driver.done[-1] == Open(1)
+    driver.recorder.opened(1, driver.now)
+    assert driver.reconnected[-1].attempt == 0
+
+
+def test_a_standby_that_fails_costs_nothing() -> None:
+    """The current session goes on, and another standby is opened five seconds later."""
+    driver = Driver(auto_reconnect=True, rotate_after_sec=60.0)
+    first = driver.open()
+    driver.now = 60.0
+    driver.go()
+    assert driver.done[-1] == Open(1)
+    driver.recorder.failed(1, SonioxConnectionError("refused"), driver.now)
+    assert driver.go() == Wait(65.0)
+    assert driver.recorder.state is R.RECORDING
+    driver.capture(500)
+    assert driver.sent(first) == 500
+    driver.now = 65.0
+    driver.go()
+    assert driver.done[-1] == Open(2)
+
+
+def test_a_standby_that_finishes_costs_nothing_either() -> None:
+    """`finished` without any audio is a refusal as well."""
+    driver = Driver(auto_reconnect=True, rotate_after_sec=60.0)
+    driver.open()
+    driver.now = 60.0
+    driver.go()
+    driver.recorder.finished(1, driver.now)
+    assert driver.go() == Wait(65.0)
+    assert driver.recorder.state is R.RECORDING
+
+
+@pytest.mark.parametrize("stopping", [False, True])
+def test_translations_that_stop_replace_a_session_unless_it_is_the_last(stopping: bool) -> None:
+    """At the end nothing is replaced: what is still owed comes with the last results."""
+    driver = Driver(auto_reconnect=True, translation_watchdog=True)
+    first = driver.open()
+    driver.capture(16_000)
+    if stopping:
+        driver.recorder.stop()
+    word = final(" eins", 0, 15_000, translation_status="original")
+    driver.receive(first, word, final_ms=15_000, total_ms=16_000)
+    assert (Open(1) in driver.done) is not stopping
+
+
+def test_a_rotation_that_is_due_by_its_audio_is_something_to_do() -> None:
+    """Audio that was sent faster than real time makes a session old, too."""
+    driver = Driver(auto_reconnect=True, rotate_after_sec=10.0, catch_up_speed=None)
+    driver.open()
+    driver.capture(9000)
+    assert driver.recorder.is_settled()
+    driver.recorder.capture(bytes(2 * 16_000))
+    assert all(isinstance(driver.recorder.next(driver.now), Send) for _ in range(4))
+    assert not driver.recorder.is_settled()
