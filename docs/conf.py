@@ -23,7 +23,7 @@ highlight_language = "python"
 # the theme is a matter of looks: without it the built-in one serves
 html_theme = "furo" if importlib.util.find_spec("furo") else "alabaster"
 html_title = f"soniox-sync {__version__}"
-html_copy_source = False
+html_copy_source = html_show_copyright = False
 html_static_path = ["_static"]
 html_css_files = ["tables.css"]
 

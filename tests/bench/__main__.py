@@ -9,6 +9,7 @@ How to run it, from the root of the project, on a quiet machine (Linux, Python >
     python -m tests.bench --tls                # the plain-socket rows over wss as well
     python -m tests.bench --rst                # the table for docs/performance.rst
     python -m tests.bench --save               # keep the ratios as those of this version
+    python -m tests.bench --charts             # draw docs/performance.rst's charts from them
     python -m tests.bench --compare 0.1.0      # print what became slower beyond the noise
     python -m tests.bench conversation         # what a conversation adds to recogniser and voice
     python -m tests.bench capacity             # N live sessions, recordings, speeches in a process

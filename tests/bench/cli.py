@@ -12,7 +12,7 @@ from typing import List, Optional, Tuple
 import certifi
 import trustme
 
-from tests.bench import memory, ratios, report, rows
+from tests.bench import charts, memory, ratios, report, rows
 from tests.bench.capacity import cli as capacity
 from tests.bench.conversation import cli as conversation
 from tests.bench.fleet import Fleet
@@ -32,6 +32,9 @@ def main(arguments: Optional[List[str]] = None) -> int:
     if words and words[0] in _OTHERS:
         return _OTHERS[words[0]](words[1:])
     options = _options(arguments)
+    if options.charts:
+        charts.write()
+        return 0
     if not sys.platform.startswith("linux"):
         print("the benchmark runs on Linux only: it needs /proc and a clock shared by processes")
         return 2
@@ -45,6 +48,8 @@ def main(arguments: Optional[List[str]] = None) -> int:
     _print(measured, missing, machine, options)
     found = ratios.of_rows(measured, options.clock)
     ratios.finish(options, before, found, machine)
+    if options.save is not None and ratios.path_of(options.save) == charts.newest():
+        charts.write()
     return 0
 
 
@@ -65,6 +70,11 @@ def _options(arguments: Optional[List[str]]) -> argparse.Namespace:
         choices=["wall", "CPU"],
         default="wall",
         help="CPU: measure frames in CPU time, for a busy machine (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--charts",
+        action="store_true",
+        help="measure nothing; draw the charts of docs/performance.rst from the newest file",
     )
     ratios.add_options(parser)
     return parser.parse_args(arguments)
