@@ -268,7 +268,7 @@ def status_of(url: str) -> int:
         return error.code
 
 
-@pytest.mark.parametrize("name", [*PROGRAMS, *SERVERS])
+@pytest.mark.parametrize("name", [*PROGRAMS, *SERVERS, "django_site/manage.py"])
 def test_an_example_names_its_command(name: str) -> None:
     """Its docstring contains a command that runs it, from the checkout or from its own folder."""
     doc = ast.get_docstring(ast.parse((EXAMPLES / name).read_text(encoding="utf-8"))) or ""

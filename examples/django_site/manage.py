@@ -1,7 +1,7 @@
 """Run the site's commands. With `--sandbox` both work without a key.
 
-python manage.py runserver             try http://127.0.0.1:8000/speech.wav?text=Hello
-python manage.py transcribe FILE...    writes captions
+python manage.py runserver --sandbox     then open http://127.0.0.1:8000
+python manage.py transcribe FILE...      writes captions
 """
 
 from __future__ import annotations

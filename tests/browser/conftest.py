@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import wave
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Callable
 
@@ -31,7 +32,20 @@ FLAGS = (
     "--use-fake-device-for-media-stream",
 )
 
+# what a site imports, its command, and the line that it prints once it serves
+FLASK = (("flask", "flask_sock"), ("app.py", "--port", "0"), r"on http://127\.0\.0\.1:(\d+)")
+SITES = {
+    "flask_app": FLASK,
+    "flask_agent": FLASK,
+    "django_site": (
+        ("django", "simple_websocket"),
+        ("manage.py", "runserver", "--noreload", "127.0.0.1:0"),
+        r"server at http://127\.0\.0\.1:(\d+)",
+    ),
+}
+
 Browse = Callable[..., Any]
+Serve = Callable[[str], ServerProcess]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -42,8 +56,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def chromium() -> tuple[str, str]:
     """Provide the browser and its driver."""
     pytest.importorskip("selenium", reason="the browser tests are driven by selenium")
-    for name in ("flask", "flask_sock"):
-        pytest.importorskip(name, reason="the site needs the extra examples")
     browser = shutil.which("chromium") or shutil.which("chromium-browser")
     driver = shutil.which("chromedriver")
     if browser is None or driver is None:
@@ -52,11 +64,40 @@ def chromium() -> tuple[str, str]:
 
 
 @pytest.fixture
-def site(chromium: tuple[str, str], soniox_sandbox: Sandbox) -> Iterator[ServerProcess]:
-    """Run the example site with the test's sandbox as its service."""
-    app = str(EXAMPLES / "flask_app" / "app.py")
-    with ServerProcess([app, "--port", "0"], service_environment(soniox_sandbox)) as server:
-        yield server
+def serve(chromium: tuple[str, str], soniox_sandbox: Sandbox) -> Iterator[Serve]:
+    """Provide `serve(name)`, which runs an example with the test's sandbox as its service."""
+    with ExitStack() as running:
+
+        def run(name: str) -> ServerProcess:
+            modules, arguments, ready = SITES[name]
+            for module in modules:
+                pytest.importorskip(module, reason="the site needs the extra examples")
+            program = str(EXAMPLES / name / arguments[0])
+            environment = service_environment(soniox_sandbox)
+            server = ServerProcess([program, *arguments[1:]], environment, ready=ready)
+            return running.enter_context(server)
+
+        yield run
+
+
+@pytest.fixture
+def site(serve: Serve) -> ServerProcess:
+    """Run the Flask example."""
+    return serve("flask_app")
+
+
+def write_wav(path: Path, samples: bytes) -> Path:
+    """Write 16-bit samples as a file that a microphone plays."""
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, RATE, 0, "NONE", ""))
+        file.writeframes(samples)
+    return path
+
+
+@pytest.fixture
+def silence(tmp_path: Path) -> Path:
+    """Write a microphone's audio in which nobody speaks."""
+    return write_wav(tmp_path / "silence.wav", bytes(RATE * 2 * 30))
 
 
 @pytest.fixture
@@ -65,13 +106,7 @@ def voice(soniox_sandbox: Sandbox, tmp_path: Path) -> Path:
     spoken = soniox_sandbox.client().realtime.speak(
         SPOKEN, voice="Emma", audio_format="pcm_s16le", sample_rate=RATE
     )
-    path = tmp_path / "voice.wav"
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(RATE)
-        file.writeframes(bytes(RATE) + spoken.read() + bytes(RATE * 2 * 20))
-    return path
+    return write_wav(tmp_path / "voice.wav", bytes(RATE) + spoken.read() + bytes(RATE * 2 * 20))
 
 
 @pytest.fixture

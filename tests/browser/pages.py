@@ -59,11 +59,8 @@ def tab_to(driver: Any, name: str) -> None:
 
 def console_errors(driver: Any) -> list[str]:
     """Return the errors in the browser's console."""
-    # Flask's development server ends a WebSocket with an HTTP response, after the close frames
-    known = "Invalid frame header"
     entries = driver.get_log("browser")
-    found = [entry["message"] for entry in entries if entry["level"] == "SEVERE"]
-    return [message for message in found if known not in message]
+    return [entry["message"] for entry in entries if entry["level"] == "SEVERE"]
 
 
 def resize(driver: Any, width: int) -> None:
@@ -96,7 +93,8 @@ const paperOf = (element) => {
   return "rgb(255, 255, 255)";
 };
 const faint = [];
-for (const element of document.querySelectorAll("h1, h2, p, a, label, select, textarea, button")) {
+const texts = "h1, h2, p, a, label, select, textarea, button, time";
+for (const element of document.querySelectorAll(texts)) {
   if (!element.checkVisibility() || element.disabled) continue;
   const ink = luminance(getComputedStyle(element).color);
   const paper = luminance(paperOf(element));
@@ -115,7 +113,8 @@ def faint_texts(driver: Any) -> list[str]:
 
 def unnamed_controls(driver: Any) -> list[str]:
     """Return the controls that have no name for a screen reader."""
-    controls = driver.find_elements("css selector", "a, button, select, textarea, meter, audio")
+    kinds = "a, button, select, textarea, meter, audio, input:not([type='hidden'])"
+    controls = [each for each in driver.find_elements("css selector", kinds) if each.is_displayed()]
     return [control.get_attribute("outerHTML") for control in controls if not named(control)]
 
 

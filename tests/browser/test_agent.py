@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import wave
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Callable
 
 import pytest
 
 from soniox_sync.sandbox import Sandbox
-from tests.browser.conftest import RATE
+from tests.browser.conftest import RATE, Serve, write_wav
 from tests.browser.pages import (
     SCHEMES,
     WIDTHS,
@@ -25,7 +23,7 @@ from tests.browser.pages import (
     unnamed_controls,
     until,
 )
-from tests.serving import EXAMPLES, ServerProcess, service_environment
+from tests.serving import ServerProcess
 
 Browse = Callable[..., Any]
 Picture = Callable[[Any, str], None]
@@ -38,11 +36,9 @@ ANSWER = "The moon pulls the water towards it, and leaves some behind on the far
 
 
 @pytest.fixture
-def site(chromium: tuple[str, str], soniox_sandbox: Sandbox) -> Iterator[ServerProcess]:
-    """Run the example with the test's sandbox as its service."""
-    app = str(EXAMPLES / "flask_agent" / "app.py")
-    with ServerProcess([app, "--port", "0"], service_environment(soniox_sandbox)) as server:
-        yield server
+def site(serve: Serve) -> ServerProcess:
+    """Run the example."""
+    return serve("flask_agent")
 
 
 @pytest.fixture
@@ -59,21 +55,8 @@ def caller(soniox_sandbox: Sandbox, tmp_path: Path) -> Path:
 
     audio = bytes(int(QUESTION_AT_SEC * RATE) * 2) + spoken(QUESTION)
     audio = audio.ljust(int(INTERRUPTED_AT_SEC * RATE) * 2, b"\0")
-    path = tmp_path / "caller.wav"
-    with wave.open(str(path), "wb") as file:
-        file.setparams((1, 2, RATE, 0, "NONE", ""))
-        file.writeframes(audio + spoken(INTERRUPTION) + bytes(RATE * 2 * 30))
-    return path
-
-
-@pytest.fixture
-def silence(tmp_path: Path) -> Path:
-    """Write a microphone's audio in which nobody speaks."""
-    path = tmp_path / "silence.wav"
-    with wave.open(str(path), "wb") as file:
-        file.setparams((1, 2, RATE, 0, "NONE", ""))
-        file.writeframes(bytes(RATE * 2 * 30))
-    return path
+    audio += spoken(INTERRUPTION) + bytes(RATE * 2 * 30)
+    return write_wav(tmp_path / "caller.wav", audio)
 
 
 def lines(driver: Any) -> list[tuple[str, str]]:

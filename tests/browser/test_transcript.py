@@ -42,9 +42,8 @@ def wav(seconds: int) -> bytes:
     return file.getvalue()
 
 
-@pytest.fixture
-def transcript() -> Transcript:
-    """Make a conversation of two, with a translation, thirty seconds long."""
+def spoken_by_two() -> Transcript:
+    """Return a conversation of two, with a translation, thirty seconds long."""
     made = Transcript()
     one: dict[str, Any] = {"speaker": "1", "language": "en", "translation_status": "original"}
     for turn in range(6):
@@ -54,6 +53,12 @@ def transcript() -> Transcript:
         made.add(Result(tokens=[translated("Traiga el billete.", source_language="en")]))
     made.total_audio_proc_ms = 30_000
     return made
+
+
+@pytest.fixture
+def transcript() -> Transcript:
+    """Provide a conversation."""
+    return spoken_by_two()
 
 
 @pytest.fixture

@@ -1,9 +1,11 @@
-"""Tests of the Django example: two plain views and a management command."""
+"""Tests of the Django example: its page and views, live captions, and a management command."""
 
 from __future__ import annotations
 
 import io
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,14 +17,27 @@ from typing import Any
 import pytest
 
 from soniox_sync.sandbox import Sandbox
+from tests.servers.sockets import (
+    MOMENTS,
+    assert_close_frame_is_last,
+    captions_of,
+    received,
+    socket_to,
+)
 from tests.serving import EXAMPLES, ServerProcess
 
-pytestmark = pytest.mark.needs("django")
+pytestmark = pytest.mark.needs("django", "simple_websocket")
 
 # speech engines are slow on a loaded machine; anything slower hangs
 TIMEOUT_SEC = 90.0
 READY = r"development server at http://127\.0\.0\.1:(\d+)"
-MANAGE = str(EXAMPLES / "django_site" / "manage.py")
+HOME = EXAMPLES / "django_site"
+MANAGE = str(HOME / "manage.py")
+GUNICORN = [
+    *("-m", "gunicorn", "--bind", "127.0.0.1:0", "--threads", "100", "--log-level", "debug"),
+    "site_settings.wsgi",
+]
+LISTENS = r"Listening at: http://127\.0\.0\.1:(\d+)"
 
 
 @pytest.fixture
@@ -31,6 +46,42 @@ def site(environment: dict[str, str]) -> Iterator[ServerProcess]:
     arguments = [MANAGE, "runserver", "--noreload", "127.0.0.1:0"]
     with ServerProcess(arguments, environment, ready=READY) as server:
         yield server
+
+
+@pytest.fixture(params=["runserver", "gunicorn"])
+def any_site(
+    request: pytest.FixtureRequest, environment: dict[str, str]
+) -> Iterator[ServerProcess]:
+    """Run the site on Django's own server, and as in production."""
+    if request.param == "runserver":
+        yield request.getfixturevalue("site")
+        return
+    pytest.importorskip("gunicorn", reason="needs gunicorn: pip install -e '.[examples]'")
+    if not hasattr(os, "fork"):
+        pytest.skip("gunicorn needs fork")
+    with ServerProcess(GUNICORN, environment, ready=LISTENS, where=HOME) as server:
+        yield server
+
+
+# -- page and views -------------------------------------------------------------------------------
+
+
+def test_the_home_page_shows_microphone_and_upload(site: ServerProcess, web: Any) -> None:
+    """The root URL is a page, and everything that it loads is there."""
+    answer = web.get(site.url, timeout=TIMEOUT_SEC)
+    assert answer.status_code == 200
+    assert "<h1>Captions</h1>" in answer.text
+    parts = re.findall(r'(?:src|href|data-worklet)="(/[^"]+)"', answer.text)
+    assert len(parts) == 5
+    for part in parts:
+        assert web.get(site.url + part, timeout=TIMEOUT_SEC).status_code == 200, part
+
+
+@pytest.mark.parametrize("name", ["captions.js", "microphone.js", "style.css"])
+def test_the_pages_of_both_frameworks_share_their_parts(name: str) -> None:
+    """Each example is whole by itself, and what both have is the same."""
+    ours = HOME / "spoken" / "static" / "spoken" / name
+    assert ours.read_bytes() == (EXAMPLES / "flask_app" / "static" / name).read_bytes()
 
 
 def test_a_view_streams_speech(site: ServerProcess, web: Any, soniox_sandbox: Sandbox) -> None:
@@ -76,12 +127,111 @@ def test_an_error_before_the_first_audio_has_a_status(site: ServerProcess, web: 
 def test_a_view_captions_an_upload(
     site: ServerProcess, web: Any, recording: bytes, text: str
 ) -> None:
-    """An upload is answered with its text and captions."""
+    """An upload is answered with its text and captions; without a file it is refused."""
+    token = {"X-CSRFToken": token_of(site, web)}
     files = {"audio": ("call.wav", recording, "audio/wav")}
-    answer = web.post(f"{site.url}/captions", files=files, timeout=TIMEOUT_SEC).json()
+    captions = f"{site.url}/captions"
+    answer = web.post(captions, files=files, headers=token, timeout=TIMEOUT_SEC).json()
     assert answer["text"] == text
     assert answer["vtt"].startswith("WEBVTT")
-    assert web.post(f"{site.url}/captions", timeout=TIMEOUT_SEC).status_code == 400
+    assert web.post(captions, headers=token, timeout=TIMEOUT_SEC).status_code == 400
+
+
+def test_the_language_of_an_upload_is_passed_on(
+    site: ServerProcess, web: Any, recording: bytes, soniox_sandbox: Sandbox
+) -> None:
+    """What the form says of the language reaches the service."""
+    files = {"audio": ("call.wav", recording, "audio/wav")}
+    form = {"language": "de", "csrfmiddlewaretoken": token_of(site, web)}
+    assert web.post(f"{site.url}/captions", data=form, files=files, timeout=TIMEOUT_SEC).ok
+    (first, *_) = soniox_sandbox.log.messages(kind="stt")
+    assert first["language_hints"] == ["de"]
+
+
+def test_an_upload_from_another_site_is_refused(
+    site: ServerProcess, web: Any, recording: bytes, soniox_sandbox: Sandbox
+) -> None:
+    """Without the token of our page nothing is transcribed."""
+    files = {"audio": ("call.wav", recording, "audio/wav")}
+    answer = web.post(f"{site.url}/captions", files=files, timeout=TIMEOUT_SEC)
+    assert answer.status_code == 403
+    assert soniox_sandbox.log.totals["stt.sessions"] == 0
+
+
+def token_of(site: ServerProcess, web: Any) -> str:
+    """Open the page; return its token against forged requests."""
+    page = web.get(site.url, timeout=TIMEOUT_SEC).text
+    found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page)
+    assert found is not None
+    return found[1]
+
+
+# -- live captions --------------------------------------------------------------------------------
+
+
+def test_captions_of_the_samples_of_a_page(
+    any_site: ServerProcess, recording: bytes, text: str
+) -> None:
+    """Samples are answered with captions; "stop" with the last words, then `finished`."""
+    messages = captions_of(any_site, "/live", recording)
+    assert "".join(message.get("final", "") for message in messages).strip() == text
+    assert messages[-1] == {"kind": "finished"}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_the_close_frame_is_the_last_of_a_connection(
+    any_site: ServerProcess, recording: bytes, moment: str
+) -> None:
+    """Whenever the page closes, it gets one close frame, and no byte follows: no HTTP response."""
+    assert_close_frame_is_last(any_site, "/live", recording, moment)
+    assert "Traceback" not in any_site.output
+
+
+def test_a_page_that_disconnects_ends_its_session(
+    any_site: ServerProcess, recording: bytes, soniox_sandbox: Sandbox
+) -> None:
+    """Closing a tab closes the connection to the service, which then costs nothing."""
+    socket = socket_to(any_site, "/live?rate=24000")
+    socket.send_binary(recording[44:48044])
+    assert json.loads(socket.recv())
+    socket.shutdown()  # without a close frame
+    assert soniox_sandbox.log.wait_until_idle(timeout_sec=TIMEOUT_SEC)
+    assert "Traceback" not in any_site.output
+
+
+def test_an_error_of_the_service_reaches_the_page(
+    site: ServerProcess, recording: bytes, soniox_sandbox: Sandbox
+) -> None:
+    """The page gets the service's reason for a refusal."""
+    soniox_sandbox.faults.error_frame("invalid_request", "No such thing", kind="stt")
+    socket = socket_to(site, "/live?rate=24000")
+    socket.send_binary(recording[44:48044])
+    message = next(received(socket))
+    socket.close()
+    assert message["kind"] == "error"
+    assert "No such thing" in message["reason"]
+
+
+def test_a_page_of_another_site_cannot_listen(site: ServerProcess, web: Any) -> None:
+    """A WebSocket of another origin is refused, and so is a request that is none."""
+    live = f"{site.url}/live"
+    upgrade = {"Upgrade": "websocket", "Origin": "https://elsewhere.example"}
+    assert web.get(live, headers=upgrade, timeout=TIMEOUT_SEC).status_code == 403
+    assert web.get(live, timeout=TIMEOUT_SEC).status_code == 426
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_while_a_page_is_listening(sign: signal.Signals, site: ServerProcess) -> None:
+    """Ctrl-C and SIGTERM end the site although a page is listening."""
+    socket = socket_to(site, "/live?rate=24000")
+    socket.send_binary(bytes(4800))
+    site.close(sign)
+    socket.close()
+    assert not site.was_killed
+    assert "Traceback" not in site.output
+
+
+# -- commands -------------------------------------------------------------------------------------
 
 
 def test_the_site_can_be_tried_without_a_key(web: Any) -> None:

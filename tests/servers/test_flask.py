@@ -5,18 +5,21 @@ from __future__ import annotations
 import io
 import json
 import signal
-import socket as socket_module
 import wave
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 import requests
-import websocket
 
 from soniox_sync.sandbox import Sandbox
-from tests.peers import Remote, frame
+from tests.servers.sockets import (
+    MOMENTS,
+    assert_close_frame_is_last,
+    captions_of,
+    received,
+    socket_to,
+)
 from tests.serving import EXAMPLES, ServerProcess
 
 pytestmark = pytest.mark.needs("flask", "flask_sock")
@@ -31,18 +34,6 @@ def site(environment: dict[str, str]) -> Iterator[ServerProcess]:
     app = str(EXAMPLES / "flask_app" / "app.py")
     with ServerProcess([app, "--port", "0"], environment) as server:
         yield server
-
-
-def socket_to(server: ServerProcess, path: str) -> websocket.WebSocket:
-    """Open a WebSocket to the site."""
-    url = server.url.replace("http", "ws") + path
-    return websocket.create_connection(url, timeout=TIMEOUT_SEC)
-
-
-def received(socket: websocket.WebSocket) -> Iterator[dict[str, Any]]:
-    """Yield the server's messages until it closes the connection."""
-    while (data := socket.recv()) != "":
-        yield json.loads(data)
 
 
 # -- speech ---------------------------------------------------------------------------------------
@@ -128,59 +119,17 @@ def test_captions_of_the_samples_of_a_page(
     site: ServerProcess, recording: bytes, text: str
 ) -> None:
     """Samples are answered with captions; "stop" with the last words, then `finished`."""
-    with wave.open(io.BytesIO(recording)) as file:
-        rate, samples = file.getframerate(), file.readframes(file.getnframes())
-    socket = socket_to(site, f"/captions/live?rate={rate}&language=en")
-    for at in range(0, len(samples), 4800):
-        socket.send_binary(samples[at : at + 4800])
-    socket.send("stop")
-    messages = []
-    for message in received(socket):
-        messages.append(message)
-        if message.get("kind") == "finished":
-            break
-    socket.close()
+    messages = captions_of(site, "/captions/live", recording)
     assert "".join(message.get("final", "") for message in messages).strip() == text
     assert messages[-1] == {"kind": "finished"}
 
 
-def raw_socket(server: ServerProcess, path: str) -> Remote:
-    """Open a WebSocket to the site of which every byte can be seen."""
-    where = urlsplit(server.url)
-    assert where.hostname and where.port
-    remote = Remote(socket_module.create_connection((where.hostname, where.port), TIMEOUT_SEC))
-    remote.send(
-        f"GET {path} HTTP/1.1\r\nHost: {where.netloc}\r\nUpgrade: websocket\r\n"
-        "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-        "Sec-WebSocket-Version: 13\r\n\r\n".encode()
-    )
-    assert remote.recv_until(b"\r\n\r\n").startswith(b"HTTP/1.1 101 ")
-    return remote
-
-
-MASKED_STOP = frame(1, b"stop", mask=b"\0\0\0\0")
-MASKED_CLOSE = frame(8, b"\x03\xe8", mask=b"\0\0\0\0")
-
-
-@pytest.mark.parametrize("moment", ["at the end", "in the middle", "before any sound"])
+@pytest.mark.parametrize("moment", MOMENTS)
 def test_the_close_frame_is_the_last_of_a_connection(
     site: ServerProcess, recording: bytes, moment: str
 ) -> None:
     """Whenever the page closes, it gets one close frame, and no byte follows: no HTTP response."""
-    with raw_socket(site, "/captions/live?rate=24000") as remote:
-        if moment != "before any sound":
-            for at in range(44, 48044, 4800):
-                remote.send(frame(2, recording[at : at + 4800], mask=b"\0\0\0\0"))
-        if moment == "at the end":
-            remote.send(MASKED_STOP)
-            while b"finished" not in remote.recv_message().payload:
-                continue
-        remote.send(MASKED_CLOSE)
-        rest = remote.recv_to_end()
-    messages, close, after = rest.rpartition(b"\x88\x02\x03\xe8")
-    assert close, rest
-    assert after == b""
-    assert b"HTTP/1.1 200" not in messages
+    assert_close_frame_is_last(site, "/captions/live", recording, moment)
     assert "Traceback" not in site.output
 
 

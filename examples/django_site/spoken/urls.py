@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from django.urls import path
 
-from . import views
+from . import live, views
 
 urlpatterns = [
+    path("", views.page, name="page"),
+    path("live", live.live, name="live"),
     path("speech.wav", views.speech, name="speech"),
     path("captions", views.captions, name="captions"),
 ]

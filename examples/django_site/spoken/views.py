@@ -1,15 +1,24 @@
-"""Streamed speech, and captions of an uploaded recording, in plain synchronous views."""
+"""The page, streamed speech, and captions of an uploaded recording: plain synchronous views."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.shortcuts import render
 from django.views.decorators.http import require_GET, require_POST
 
 from soniox_sync import SonioxError, Speech
 
 from .client import client
+
+LANGUAGES = {"en": "English", "de": "Deutsch", "es": "Español", "fr": "Français", "it": "Italiano"}
+
+
+@require_GET
+def page(request: HttpRequest) -> HttpResponse:
+    """Show the page with the microphone and the upload."""
+    return render(request, "spoken/page.html", {"languages": LANGUAGES})
 
 
 @require_GET
@@ -39,11 +48,12 @@ def audio(spoken: Speech, first: bytes, chunks: Iterator[bytes]) -> Iterator[byt
 @require_POST
 def captions(request: HttpRequest) -> JsonResponse:
     """Return text and captions of the upload `audio`, which is read in chunks, in any format."""
-    upload = request.FILES.get("audio")
+    upload, hints = request.FILES.get("audio"), request.POST.getlist("language")
     if upload is None:
         return JsonResponse({"error": "upload a file named audio"}, status=400)
     try:
-        transcript = client().realtime.transcribe(upload.chunks(), pace=False).read()
+        heard = client().realtime.transcribe(upload.chunks(), pace=False, language_hints=hints)
+        transcript = heard.read()
     except SonioxError as error:
         return JsonResponse({"error": str(error)}, status=502)
     return JsonResponse({"text": transcript.final_text.strip(), "vtt": transcript.to_vtt()})

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from soniox_sync import SonioxClient, SonioxError
 from soniox_sync.sandbox import Sandbox
@@ -19,9 +18,8 @@ class Command(BaseCommand):
     """Command that transcribes recordings one after the other."""
 
     help = "Transcribe recordings, and write captions next to them."
-    requires_system_checks: list[str] = []
 
-    def add_arguments(self, parser: ArgumentParser) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
         """Add the arguments."""
         parser.add_argument("files", nargs="+", type=Path)
         parser.add_argument("--language", default="en")
