@@ -105,7 +105,10 @@ class Caller:
 
     @property
     def heard(self) -> str:
-        """Text that was really played to the caller; what was cleared before it sounded is not."""
+        """Text that was really played to the caller, up to the last whole word.
+
+        What was cleared before it sounded is not in it, nor a word that was cut off.
+        """
         return self._hearing.text
 
     @property

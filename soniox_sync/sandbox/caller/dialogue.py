@@ -107,7 +107,7 @@ class Dialogue:
             if step.at_sec is not None:
                 return moment.ms >= step.at_sec * 1000
             if step.over:
-                return moment.agent_speaks and (step.after is not None or self._answered)
+                return step.after is not None or (moment.agent_speaks and self._answered)
             if step.after is not None:
                 return self._is_quiet(moment)
         if self._pause_ms is not None:

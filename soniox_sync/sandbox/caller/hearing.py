@@ -11,7 +11,10 @@ __all__ = ["Hearing"]
 
 
 class Hearing:
-    """Recognises speech of the sandbox, from samples that were played. Not thread-safe."""
+    """Recognises speech of the sandbox, from samples that were played. Not thread-safe.
+
+    A word counts once its end was played, as in `agent_text_heard`: one that was cut off never.
+    """
 
     def __init__(self, recognizer: Recognizer, sample_rate: int) -> None:
         self._listener = recognizer.listen(sample_rate=sample_rate)
@@ -33,8 +36,8 @@ class Hearing:
     def _take(self, result: Optional[RecognitionResult]) -> None:
         if result is None:
             return
-        self._final += result.final
-        self._partial = result.partial
+        self._final += [word for word in result.final if not word.is_cut]
+        self._partial = tuple(word for word in result.partial if not word.is_cut)
         self.text = _joined([*self._final, *self._partial])
 
 

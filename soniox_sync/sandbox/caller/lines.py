@@ -20,8 +20,8 @@ class Line:
     Without further conditions it begins when the agent has answered the line before and is quiet
     again. `at_sec`: it begins at this second of the call, whether the agent speaks or not.
     `after`: not before the caller has heard these words since its line before (case and
-    punctuation aside). `over`: it begins while the agent speaks; with `after`, right behind these
-    words.
+    punctuation aside). `over`: it begins while the agent speaks; with `after`, at the end of these
+    words, whether more follows or not.
 
     Raises
         ConfigurationError: `text` is empty, `after` has no words, or `at_sec` is below 0.

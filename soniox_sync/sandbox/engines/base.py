@@ -77,6 +77,8 @@ class HeardWord:
     confidence: float
     speaker: str = "1"
     language: str = "en"
+    is_cut: bool = False
+    """Whether its end was not received: it was cut off, or goes on."""
 
 
 @dataclass(frozen=True)

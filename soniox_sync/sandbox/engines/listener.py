@@ -27,6 +27,8 @@ _FINAL_LAG_MS = 700
 _SILENCE_LAG_MS = 700
 # A result that only changes `final_ms` is reported if it changes by this much.
 _PROGRESS_MS = 1000
+# As much of a word may be missing that it still counts as whole: times are rounded to milliseconds.
+_CUT_MS = 2
 _EXACT_CONFIDENCE = 0.98
 _SPHINX_LANGUAGE = "en"
 # pocketsphinx does not distinguish voices
@@ -223,6 +225,7 @@ class SpeechListener:
             _EXACT_CONFIDENCE,
             self._speaker(match.clip.voice),
             match.clip.language,
+            is_cut=self._ms(until) - self._ms(match.end) > _CUT_MS,
         )
 
     def _speaker(self, voice: str) -> str:

@@ -111,6 +111,16 @@ def test_a_line_over_the_agent_begins_when_it_hears_the_words() -> None:
     assert play.quiet(1.0) == [(6.5, Line("Go on.", after="the moon"))]
 
 
+def test_a_line_over_the_agent_begins_at_its_last_words_too() -> None:
+    """They are known when they were played: the agent may be quiet by then."""
+    stop = Line("Stop!", after="the moon", over=True)
+    play = Play("One.", stop)
+    play.quiet(1.0)
+    play.agent("It is")
+    play._heard = "It is the moon."
+    assert play.quiet(0.1)[0][1] == stop
+
+
 def test_a_line_at_a_second_begins_then() -> None:
     """Whether the agent speaks or not; the second is one of the caller's time."""
     line = Line("Now.", at_sec=2.0)
