@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 from urllib.parse import unquote, urlsplit
 
 from ..errors import (
-    AuthError,
     ConfigurationError,
     ConnectTimeoutError,
     RateLimitError,
@@ -376,7 +375,7 @@ def _refused(error: websocket.WebSocketBadStatusException, target: Target) -> Re
         described.args = (f"{refused}: {message.rstrip('. ')}: {target.advice(status)}",)
     if isinstance(described, RateLimitError):
         described.retry_after_sec = retry_after(error.resp_headers or {})
-    if status is not None and (isinstance(described, AuthError) or status < 500):
+    if status is not None and status < 500:
         return described
     return SonioxConnectionError(
         str(described),

@@ -56,6 +56,9 @@ class _Store:
         python = f"{sys.version_info[0]}.{sys.version_info[1]}"
         self._path = project.root / FOLDER / f"{project.source_key()[:16]}-{python}.json"
         self._data: dict[str, Any] = {"files": {}, "imported": {}, "libraries": []}
+        self._load()
+
+    def _load(self) -> None:
         if self._path.exists():
             self._data = json.loads(self._path.read_text())
 
@@ -64,6 +67,7 @@ class _Store:
         return entry is not None and entry["key"] == self._project.test_key(test_file)
 
     def add(self, data: dict[str, Any], test_files: list[str]) -> None:
+        self._load()  # another run may have added to it
         for name in test_files:
             key = self._project.test_key(name)
             self._data["files"][name] = {"key": key, "tests": {}}
@@ -75,8 +79,11 @@ class _Store:
         self._data["libraries"] = sorted({*self._data["libraries"], *data["libraries"]})
         self._path.parent.mkdir(exist_ok=True)
         for old in self._path.parent.glob("*.json"):
-            old.unlink()
-        self._path.write_text(json.dumps(self._data))
+            if old != self._path:
+                old.unlink()
+        written = self._path.with_suffix(f".{os.getpid()}")
+        written.write_text(json.dumps(self._data))
+        written.replace(self._path)
 
     def read(self, test_files: list[str]) -> Record:
         found = Record(libraries=self._data["libraries"])

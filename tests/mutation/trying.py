@@ -113,7 +113,10 @@ def try_all(
         def start(task: Task, pipe: int) -> None:
             _run_loaded_anew(project, task, pipe)
 
-        yield from run_forked(anew, start, limits, jobs, LOADING_SEC)
+        for task, verdict in run_forked(anew, start, limits, jobs, LOADING_SEC):
+            if verdict.kind == "broken":
+                raise RuntimeError(verdict.test)
+            yield task, verdict
 
 
 def _limits(record: Record, least_sec: float) -> Callable[[str], float]:
@@ -263,11 +266,16 @@ def _run_loaded_anew(project: Project, task: Task, pipe: int) -> None:
         return
     import pytest
 
-    sys.meta_path.insert(0, _Finder(project, task.mutant))
+    finder = _Finder(project, task.mutant)
+    sys.meta_path.insert(0, finder)
+    # now: pytest puts a finder of its own first, which reads modules of plugins from their files
+    importlib.import_module(finder.name)
     files = list(dict.fromkeys(test.split("::")[0] for test in task.tests))
     arguments = [*ARGUMENTS, "--rootdir", str(project.root), *files]
     only = Only(pipe, task.tests)
     code = pytest.main(arguments, plugins=[only])
+    if not finder.was_used:
+        only.tell("broken", f"{finder.name} was loaded without the change")
     only.tell("survived" if code in (0, 5) else "killed", "" if code in (0, 5) else "pytest")
 
 
@@ -278,14 +286,16 @@ class _Finder(importlib.abc.MetaPathFinder):
         self._path = project.root / mutant.module
         parts = Path(mutant.module).with_suffix("").parts
         self._is_package = parts[-1] == "__init__"
-        self._name = ".".join(parts[:-1] if self._is_package else parts)
+        self.name: str = ".".join(parts[:-1] if self._is_package else parts)
         self._mutant = mutant
+        self.was_used: bool = False
 
     def find_spec(
         self, fullname: str, path: Any, target: Any = None
     ) -> Optional[importlib.machinery.ModuleSpec]:
-        if fullname != self._name:
+        if fullname != self.name:
             return None
+        self.was_used = True
         locations = [str(self._path.parent)] if self._is_package else None
         loader = _Loader(fullname, self._path, self._mutant)
         return importlib.util.spec_from_file_location(

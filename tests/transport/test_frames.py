@@ -16,6 +16,7 @@ from soniox_sync.transport.frames import (
     FrameError,
     FrameReader,
     decode_close,
+    decode_frames,
     encode_close,
     encode_frame,
 )
@@ -360,3 +361,36 @@ def test_close_without_a_code_is_legal() -> None:
     with pytest.raises(FrameError) as caught:
         decode_close(b"\x03\xe8\xff")
     assert caught.value.code == 1007
+
+
+# -- limits ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("size", "is_legal"), [(256, True), (257, False)])
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_a_message_may_be_as_large_as_the_limit(size: int, is_legal: bool, is_whole: bool) -> None:
+    """And not one byte larger, in one frame or in several: 1009 is the code for that."""
+    data = bytes(size)
+    wire = frame(BINARY, data) if is_whole else fragments(BINARY, data[:200], data[200:])
+    found, error = read([wire], FrameReader(256))
+    assert found == ([(BINARY, data)] if is_legal else [])
+    assert (error is None) is is_legal
+    assert error is None or error.code == 1009
+
+
+@pytest.mark.parametrize(("count", "is_legal"), [(4, True), (5, False)])
+def test_a_message_may_have_as_many_parts_as_its_limit_has_64_bytes(
+    count: int, is_legal: bool
+) -> None:
+    """Empty parts cost memory, too."""
+    found, error = read([fragments(TEXT, *[b""] * count)], FrameReader(256))
+    assert found == ([(TEXT, b"")] if is_legal else [])
+    assert (error is None) is is_legal
+
+
+def test_what_was_encoded_is_decoded() -> None:
+    """Frames of every length, one after another."""
+    messages = [(TEXT, b"a" * size) for size in (0, 1, 125, 126, 65_535, 65_536)]
+    wire = b"".join(encode_frame(opcode, payload) for opcode, payload in messages)
+    assert list(decode_frames(wire)) == messages
+    assert list(decode_frames(b"")) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Callable
 
 import pytest
@@ -10,7 +11,7 @@ from soniox_sync.transport.deadline import Deadline
 from soniox_sync.transport.frames import encode_frame
 from soniox_sync.transport.sender import SendAfterClose, Sender
 from soniox_sync.transport.sockets import DuplexSocket, SendTimeout
-from tests.peers import BINARY, PING, PONG, TEXT, Remote
+from tests.peers import BINARY, CLOSE, PING, PONG, TEXT, Remote
 from tests.transport.senders import BIG, Scripted, soon, text
 from tests.waiting import Task, eventually
 
@@ -278,3 +279,75 @@ def test_pong_during_a_write_is_sent_by_the_writer(
     sock.script = [ping_arrives]
     sender.send(lambda: text("audio"), soon())
     assert sock.frames() == [(TEXT, b"audio"), (PONG, b"answer")]
+
+
+# -- waiting for another writer -------------------------------------------------------------------
+
+
+def test_try_send_waits_for_another_writer_if_it_may(
+    pair: tuple[Sender, Remote, DuplexSocket],
+) -> None:
+    """With a deadline it waits for its turn; for room it never waits."""
+    sender, remote, _ = pair
+    first = Task(lambda: sender.send(lambda: encode_frame(BINARY, BIG), soon()))
+    eventually(lambda: sender._left_over, "the blocked writer")
+    assert sender.try_send(lambda: text("no time"), Deadline(0.01)) is False
+    second = Task(lambda: sender.try_send(lambda: text("in time"), soon()))
+    assert remote.recv_frame().payload == BIG
+    first.result()
+    assert second.result() is True
+    assert remote.recv_frame().text == "in time"
+
+
+class _LateLock:
+    """Lock at whose release something happens, before others can acquire it."""
+
+    def __init__(self, happens: Callable[[], None]) -> None:
+        self._lock = threading.Lock()
+        self._happens: list[Callable[[], None]] = [happens]
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        return self._lock.acquire(blocking, timeout)
+
+    def release(self) -> None:
+        if self._happens:
+            self._happens.pop()()
+        self._lock.release()
+
+
+@pytest.mark.parametrize("how", ["send", "try_send"])
+def test_a_pong_that_comes_while_a_writer_leaves_is_sent_by_it(
+    scripted: Callable[..., tuple[Sender, Scripted]], how: str
+) -> None:
+    """Whoever queues a control frame relies on the writer that held the lock."""
+    sender, sock = scripted()
+    sender._lock = _LateLock(lambda: sender.pong(b"late"))  # type: ignore[assignment]
+    if how == "send":
+        sender.send(lambda: text("audio"), soon())
+    else:
+        assert sender.try_send(lambda: text("audio"))
+    assert sock.frames() == [(TEXT, b"audio"), (PONG, b"late")]
+
+
+def test_nothing_follows_a_close_frame(
+    scripted: Callable[..., tuple[Sender, Scripted]],
+) -> None:
+    """It is sent once, as the answer too, and no control frame comes after it."""
+    sender, sock = scripted()
+    assert sender.send_close(1000, soon()) is True
+    assert sender.send_close(1001, soon()) is True
+    sender.reply_close(1000)
+    sender.pong(b"")
+    sender.ping(b"")
+    assert sender.try_send(lambda: text("late")) is False
+    assert [opcode for opcode, _ in sock.frames()] == [CLOSE]
+
+
+@pytest.mark.parametrize(("code", "answer"), [(1000, 1000), (1001, 1001), (1005, 1000)])
+def test_a_close_frame_is_answered_with_its_code(
+    scripted: Callable[..., tuple[Sender, Scripted]], code: int, answer: int
+) -> None:
+    """1005 stands for a frame without a code, and may not be sent itself."""
+    sender, sock = scripted()
+    sender.reply_close(code)
+    assert sock.frames() == [(CLOSE, answer.to_bytes(2, "big"))]
