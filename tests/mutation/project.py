@@ -48,9 +48,9 @@ class Project:
         top = folder.split("/")[0]
         return _TESTS[top][0] if top in _TESTS else 100
 
-    def source_key(self) -> str:
-        """Return a hash of the package."""
-        return _hash(sorted((self.root / self.package).rglob("*.py")))
+    def source_key(self, module: str) -> str:
+        """Return a hash of a module."""
+        return _hash([self.root / module])
 
     def test_key(self, test_file: str) -> str:
         """Return a hash of a test file and of the helpers around it."""

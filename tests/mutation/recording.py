@@ -49,38 +49,46 @@ def record(project: Project, test_files: list[str]) -> Record:
 
 
 class _Store:
-    """The file that keeps records of one state of the sources."""
+    """The file that keeps records, each as long as neither tests nor what they run changes."""
 
     def __init__(self, project: Project) -> None:
         self._project = project
         python = f"{sys.version_info[0]}.{sys.version_info[1]}"
-        self._path = project.root / FOLDER / f"{project.source_key()[:16]}-{python}.json"
-        self._data: dict[str, Any] = {"files": {}, "imported": {}, "libraries": []}
+        self._path = project.root / FOLDER / f"python{python}.json"
+        self._sources = {module: project.source_key(module) for module in project.modules("")}
+        self._data: dict[str, Any] = {}
         self._load()
 
     def _load(self) -> None:
+        self._data = {"files": {}, "imported": {}, "libraries": []}
         if self._path.exists():
             self._data = json.loads(self._path.read_text())
 
     def knows(self, test_file: str) -> bool:
+        """Return whether the record of a test file is there and still right."""
         entry = self._data["files"].get(test_file)
-        return entry is not None and entry["key"] == self._project.test_key(test_file)
+        if entry is None or entry["key"] != self._project.test_key(test_file):
+            return False
+        return all(self._sources.get(name) == key for name, key in entry["sources"].items())
 
     def add(self, data: dict[str, Any], test_files: list[str]) -> None:
+        """Add what test files were found to run."""
         self._load()  # another run may have added to it
         for name in test_files:
             key = self._project.test_key(name)
-            self._data["files"][name] = {"key": key, "tests": {}}
+            self._data["files"][name] = {"key": key, "tests": {}, "sources": {}}
         for test, entry in data["tests"].items():
-            self._data["files"][test.split("::")[0]]["tests"][test] = entry
+            file = self._data["files"][test.split("::")[0]]
+            file["tests"][test] = entry
+            file["sources"].update({module: self._sources[module] for module in entry["lines"]})
         for module, lines in data["imported"].items():
-            known = self._data["imported"].setdefault(module, [])
-            known[:] = sorted({*known, *lines})
+            known = self._data["imported"].get(module)
+            if known is None or known["key"] != self._sources[module]:
+                known = {"key": self._sources[module], "lines": []}
+            known["lines"] = sorted({*known["lines"], *lines})
+            self._data["imported"][module] = known
         self._data["libraries"] = sorted({*self._data["libraries"], *data["libraries"]})
         self._path.parent.mkdir(exist_ok=True)
-        for old in self._path.parent.glob("*.json"):
-            if old != self._path:
-                old.unlink()
         written = self._path.with_suffix(f".{os.getpid()}")
         written.write_text(json.dumps(self._data))
         written.replace(self._path)
@@ -95,8 +103,9 @@ class _Store:
                 for module, lines in entry["lines"].items():
                     for line in lines:
                         found.tests.setdefault((module, line), set()).add(test)
-        for module, lines in self._data["imported"].items():
-            found.imported |= {(module, line) for line in lines}
+        for module, known in self._data["imported"].items():
+            if known["key"] == self._sources.get(module):
+                found.imported |= {(module, line) for line in known["lines"]}
         return found
 
 
