@@ -8,6 +8,7 @@ Source: RFC 9639.
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import NamedTuple, Optional
 
@@ -18,7 +19,7 @@ _HEAD_BYTES = 4 + 4 + 34
 _BLOCK_SIZE = slice(10, 12)  # the largest block of the stream, in samples
 _SAMPLES = slice(21, 26)  # 4 bits of the sample size, then 36 bits: the number of samples
 _MAX_SAMPLES = 1 << 36
-_SYNC = (b"\xff\xf8", b"\xff\xf9")  # blocks of equal size, of various sizes
+_SYNC = re.compile(rb"\xff[\xf8\xf9]")  # blocks of equal size, of various sizes
 _MAX_FRAME_HEAD = 16
 
 
@@ -105,14 +106,16 @@ def _last_frame(tail: bytes) -> Optional[_Frame]:
     """Find the frame that ends with the last byte; `None` if that one is cut.
 
     Its start is not marked: it is where a head with a right checksum begins, from which on the
-    checksum of the whole is right, too.
+    checksum of the whole is right, too. That one is computed from the end, so that all starts
+    together take one pass: a tail may be made of nothing but heads.
     """
-    at = len(tail)
-    while (at := max(tail.rfind(sync, 0, at) for sync in _SYNC)) >= 0:
-        frame = _read_head(tail[at : at + _MAX_FRAME_HEAD])
-        if frame is not None and _crc(tail[at:], 0x8005, 16) == 0:
-            return frame
-        at += 1  # the next match may share its first byte with this one's second
+    end, value = len(tail), 0
+    for at in reversed([found.start() for found in _SYNC.finditer(tail)]):
+        value, end = _crc_backwards(tail[at:end], value), at
+        if value == 0:
+            frame = _read_head(tail[at : at + _MAX_FRAME_HEAD])
+            if frame is not None:
+                return frame
     return None
 
 
@@ -153,6 +156,28 @@ def _crc(data: bytes, polynomial: int, bits: int) -> int:
     for byte in data:
         value = (value << 8 & mask) ^ table[value >> (bits - 8) ^ byte]
     return value
+
+
+def _crc_backwards(data: bytes, value: int) -> int:
+    """Return the checksum of 16 bits of what was computed to `value`, with data before it.
+
+    It is 0 exactly where that of the whole, read forwards, is: a polynomial divides a message if
+    and only if the reversed one, here 0x4003, divides the message from its last bit to its first.
+    """
+    table = _reversed_table()
+    for byte in reversed(data):
+        value = value >> 8 ^ table[(value ^ byte) & 0xFF]
+    return value
+
+
+@cache
+def _reversed_table() -> tuple[int, ...]:
+    table = []
+    for value in range(256):
+        for _ in range(8):
+            value = value >> 1 ^ (0xC002 if value & 1 else 0)  # 0x4003, its bits reversed
+        table.append(value)
+    return tuple(table)
 
 
 @cache

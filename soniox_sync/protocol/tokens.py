@@ -90,7 +90,8 @@ class Token:
         value = self._fields.get("confidence")
         if type(value) is float:
             return value
-        return float(value) if type(value) is int else None
+        # as JSON may write 0 and 1; a huge one has no float
+        return float(value) if type(value) is int and abs(value) < 1e9 else None
 
     @property
     def speaker(self) -> Optional[str]:

@@ -8,6 +8,7 @@ values of enumerations are not.
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -57,9 +58,14 @@ def integer(value: Any) -> int:
 
 
 def number(value: Any) -> float:
-    """Read a number."""
+    """Read a number, one that a `float` can be."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value)
+        try:
+            found = float(value)
+        except OverflowError:
+            found = math.inf
+        if math.isfinite(found):
+            return found
     raise Unreadable(f"expected a number, not {_kind(value)}")
 
 

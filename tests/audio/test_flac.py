@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from soniox_sync.audio import save_audio
+from soniox_sync.audio import flac, save_audio
 from soniox_sync.audio.saving import save_whole, with_true_lengths
 from soniox_sync.sandbox import Sandbox
 
@@ -191,3 +191,17 @@ def test_saved_speech_can_be_read(tmp_path: Any, call: str) -> None:
                     path.write_bytes(stream.read())
     samples, rate = soundfile.read(path)
     assert len(samples) / rate == pytest.approx(1.03, abs=0.1)
+
+
+def test_a_tail_of_nothing_but_heads_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last frame is found in one pass, however many places look like the head of a frame."""
+    passed = []
+    real = flac._crc_backwards
+    monkeypatch.setattr(
+        flac, "_crc_backwards", lambda data, value: passed.append(len(data)) or real(data, value)
+    )
+    stream_info = b"\x10\0\x10\0" + bytes(6) + b"\x0a\xc4\x40\xf0" + bytes(20)
+    heads = b"\xff\xf8\x69\x08\x00\x18" * 3000
+    audio = b"fLaC\x80\0\0\x22" + stream_info + heads
+    assert flac.with_sample_count(audio) == audio
+    assert 0 < sum(passed) <= len(audio)

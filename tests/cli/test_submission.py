@@ -245,7 +245,27 @@ def test_the_state_of_other_options_is_refused(service: Sandbox, folder: list[st
     assert done.code == 2 and "has other options (--translate es): repeat those" in done.err
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"version": 1}', '{"items": [{"x": 1}]}'])
+def state_of(*items: str) -> str:
+    """Return a state file with these items, as its text."""
+    return f'{{"version": 1, "options": {{}}, "items": [{", ".join(items)}]}}'
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("", "{", "[]", '{"version": 1}', '{"items": [{"x": 1}]}', "[" * 200_000),
+        state_of('{"key": []}'),
+        state_of('{"key": 5}'),
+        state_of('{"key": "a", "status": "lost"}'),
+        state_of('{"key": "a", "status": null}'),
+        state_of('{"key": "a", "job_id": {}}'),
+        state_of('{"key": "a", "size": "5"}'),
+        state_of('{"key": "a", "is_named": 1}'),
+        state_of('{"key": "a", "since": "now"}'),
+        state_of('{"key": "a", "since": 1e999}'),
+        state_of('{"key": "a", "since": NaN}'),
+    ],
+)
 def test_a_file_that_is_no_state_is_refused(
     service: Sandbox, folder: list[str], content: str
 ) -> None:

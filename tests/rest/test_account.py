@@ -391,3 +391,12 @@ def test_what_is_no_amount_is_an_error(serve: Serve, amount: str) -> None:
     with serve(reply(f'{{"total": {entry}}}'.encode())).client() as client:
         with pytest.raises(SonioxHttpError, match="total_cost_usd: expected an amount of money"):
             client.usage.summary(start_time="2026-01-30T00:00:00Z", end_time="2026-02-01T00:00:00Z")
+
+
+@pytest.mark.parametrize("speed", ["NaN", "Infinity", "1e400", "1" + "0" * 400, '"1"', "true"])
+def test_what_is_no_speed_is_an_error(serve: Serve, speed: str) -> None:
+    """A number that no float can be is as wrong as a word: the error names its field."""
+    model = f'{{"id": "m", "name": "M", "languages": [], "voices": [], "speed_min": {speed}}}'
+    with serve(reply(f'{{"models": [{model}]}}'.encode())).client() as client:
+        with pytest.raises(SonioxHttpError, match=r"models\[0\].speed_min: expected a number"):
+            client.tts_models.list()

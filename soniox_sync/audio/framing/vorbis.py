@@ -30,4 +30,5 @@ class VorbisStart:
 def vorbis_start(data: bytes) -> Optional[VorbisStart]:
     """Return it for the first header packet in `data`, `None` if that is not Vorbis."""
     at = data.find(_IDENTIFICATION)
-    return VorbisStart(data[at:]) if 0 <= at <= len(data) - 29 else None
+    start = VorbisStart(data[at:]) if 0 <= at <= len(data) - 29 else None
+    return start if start is not None and start.rate else None  # nothing can be 0 Hz

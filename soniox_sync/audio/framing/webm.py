@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from typing import Optional
 
 from .base import Framing
@@ -25,6 +26,9 @@ _WHOLE = frozenset({_EBML, _INFO, _TRACKS, _TIMECODE})
 _BLOCK_HEAD = 8 + 2 + 1 + 1
 # A longer element is no audio: its length is damaged.
 _MAX_ELEMENT_BYTES = 256 * 1024 * 1024
+# of those that are needed whole; what codecs describe themselves with takes some kilobytes
+_MAX_WHOLE_BYTES = 1024 * 1024
+_NUMBER_BYTES = 8  # of the longest (RFC 8794, 7.2)
 # A cluster may be as long as the recording, so that one that is longer can be entered inside.
 _LONG_CLUSTER_MS = 10_000.0
 
@@ -46,14 +50,12 @@ def _number(data: bytes, at: int, *, keep_marker: bool = False) -> Optional[tupl
     return value, at + length
 
 
-def _elements(data: bytes) -> list[tuple[int, bytes]]:
-    """Return the elements in the body of another one."""
-    found = []
+def _elements(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield the elements in the body of another one."""
     at = 0
     while (name := _number(data, at, keep_marker=True)) and (size := _number(data, name[1])):
         at = size[1] + max(0, size[0])
-        found.append((name[0], data[size[1] : at]))
-    return found
+        yield name[0], data[size[1] : at]
 
 
 class WebmFraming(Framing):
@@ -61,6 +63,7 @@ class WebmFraming(Framing):
 
     def __init__(self) -> None:
         super().__init__()
+        self._is_lost = False  # after damage, until the next cluster
         self._scale = 1.0  # ms of a unit of the timecodes
         self._track = -1  # number of the first audio track, -1 if there is no list
         self._vorbis: Optional[VorbisStart] = None
@@ -71,6 +74,12 @@ class WebmFraming(Framing):
         self._entry_ms = 0.0
 
     def _step(self) -> int:
+        if self._is_lost:
+            found = self._pending.find(_CLUSTER_MARK)
+            if found:
+                # a mark may be cut by the end of what has come
+                return found if found > 0 else max(0, len(self._pending) - 3)
+            self._is_lost = False
         head = bytes(self._pending[:12])
         name = _number(head, 0, keep_marker=True)
         size = None if name is None else _number(head, name[1])
@@ -86,6 +95,8 @@ class WebmFraming(Framing):
         if name <= 0 or not 0 <= size <= _MAX_ELEMENT_BYTES:
             return self._resync()
         needed = size if name in _WHOLE else 0
+        if needed > (_NUMBER_BYTES if name == _TIMECODE else _MAX_WHOLE_BYTES):
+            return self._resync()
         if name in (_BLOCK, _SIMPLE_BLOCK):
             needed = min(size, _BLOCK_HEAD)
         if len(self._pending) < start + needed:
@@ -106,7 +117,8 @@ class WebmFraming(Framing):
                 self._begin_header()
         elif name == _INFO:
             nanoseconds = dict(_elements(body)).get(_TIMECODE_SCALE, b"\x0f\x42\x40")
-            self._scale = int.from_bytes(nanoseconds, "big") / 1e6
+            self._break_if(len(nanoseconds) > _NUMBER_BYTES)
+            self._scale = int.from_bytes(nanoseconds[:_NUMBER_BYTES], "big") / 1e6
         elif name == _TRACKS:
             self._find_audio(body)
         elif name == _TIMECODE and self._cluster_at is not None:
@@ -156,8 +168,12 @@ class WebmFraming(Framing):
         return vorbis.silent_samples(packet) * 1000 / vorbis.rate if vorbis is not None else 0.0
 
     def _resync(self) -> int:
-        """Skip to the next cluster: what is here is no element."""
+        """Skip to the next cluster: what is here is no element.
+
+        How much of the rest has come makes no difference: until there is a cluster, nothing is
+        taken for an element.
+        """
         self._break_if(self._in_header)
         self._cluster_at = None
-        found = self._pending.find(_CLUSTER_MARK, 1)
-        return found if found > 0 else max(1, len(self._pending) - 3)
+        self._is_lost = True
+        return 1

@@ -131,12 +131,12 @@ class StateFile(State):
             with open(self._path, encoding="utf-8") as file:
                 found = json.load(file)
             version, options = found["version"], dict(found["options"])
-            items = [Item(**each) for each in found["items"]]
+            items = [_item(each) for each in found["items"]]
         except FileNotFoundError:
             return
         except OSError as error:
             raise UsageError(f"cannot read {self._path}: {error.strerror}") from error
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise UsageError(f"--state: {self._path} is not the state of a run of jobs") from error
         if version != _VERSION:
             raise UsageError(f"--state: {self._path} is of another version of soniox-sync")
@@ -180,6 +180,31 @@ class StateFile(State):
     def close(self) -> None:
         """Let others use the file."""
         self._lock.close()
+
+
+# what the fields of an item may be, besides absent; a bool is no number here
+_TEXTS = ("key", "reference", "status", "file_id", "job_id", "output", "error")
+# seconds since 1970: later than this nothing was sent
+_LATEST = 1e11
+
+
+def _item(given: Mapping[str, Any]) -> Item:
+    """Return an item of the file. Raises `TypeError` or `ValueError` if it is none."""
+    item = Item(**given)
+    for name in _TEXTS:
+        value = getattr(item, name)
+        if not (isinstance(value, str) or (value is None and name not in ("key", "status"))):
+            raise TypeError(name)
+    if type(item.is_named) is not bool or type(item.size) not in (int, type(None)):
+        raise TypeError("is_named, size")
+    if item.status not in (NEW, SENDING, SUBMITTED, COMPLETED, FAILED):
+        raise ValueError("status")
+    if item.since is not None:
+        if type(item.since) not in (int, float):
+            raise TypeError("since")
+        if not 0 <= item.since <= _LATEST:  # nor is NaN
+            raise ValueError("since")
+    return item
 
 
 class _Lock:

@@ -280,6 +280,55 @@ def test_what_only_looks_like_a_container_is_broken(data: bytes) -> None:
     assert framing.feed(data) == [] and framing.is_broken
 
 
+EBML = muxers.element(0x1A45DFA3, b"") + muxers.element(0x18538067, b"", unknown=True)
+CLUSTER = muxers.element(0x1F43B675, b"", unknown=True)
+BLOCK = muxers.element(0xA3, b"\x81\0\0\x80" + bytes(20))
+
+
+@pytest.mark.parametrize("size", [1, 5, 64, 1000])
+def test_damage_is_skipped_up_to_the_next_cluster(size: int) -> None:
+    """What looks like a block behind damage is none, however little of the damage has come."""
+    damage = b"\x00" * 9 + BLOCK * 3
+    data = EBML + CLUSTER + BLOCK + damage + CLUSTER + BLOCK
+    marks = marks_of(data, size)
+    clusters = [len(EBML), len(EBML + CLUSTER + BLOCK + damage)]
+    assert [mark.position for mark in marks] == clusters
+
+
+def test_a_time_of_more_than_eight_bytes_is_damage() -> None:
+    """A number of EBML has at most eight bytes: a longer one is no time, and nothing fails."""
+    time = muxers.element(0xE7, b"\xff" * 200)
+    data = EBML + CLUSTER + time + BLOCK + CLUSTER + muxers.number(0xE7, 7) + BLOCK
+    (mark,) = marks_of(data)
+    assert mark.position == len(EBML + CLUSTER + time + BLOCK)
+
+
+def test_a_unit_of_time_of_more_than_eight_bytes_is_not_understood() -> None:
+    """Where the unit of the times is no number, there are no times."""
+    framing = framing_of(EBML)
+    assert framing is not None
+    info = muxers.element(0x1549A966, muxers.element(0x2AD7B1, b"\xff" * 200))
+    assert framing.feed(EBML + info + CLUSTER + BLOCK) == [] and framing.is_broken
+
+
+def test_a_list_of_tracks_larger_than_a_megabyte_is_not_kept() -> None:
+    """An element that is needed whole is not collected if it says it has 200 MB."""
+    framing = framing_of(EBML)
+    assert framing is not None
+    size = (1 << 56 | 200_000_000).to_bytes(8, "big")
+    assert framing.feed(EBML + b"\x16\x54\xae\x6b" + size + bytes(60)) == []
+    assert framing.is_broken
+
+
+def test_vorbis_at_0_hz_has_times_of_its_clusters_alone() -> None:
+    """A rate of 0 in the header of Vorbis says nothing about what a start leaves out."""
+    head = b"\x01vorbis" + bytes(4) + b"\x01" + bytes(4) + bytes(12) + b"\xb8\x01"
+    track = muxers.number(0xD7, 1) + muxers.number(0x83, 2) + muxers.element(0x63A2, head)
+    tracks = muxers.element(0x1654AE6B, muxers.element(0xAE, track))
+    (mark,) = marks_of(EBML + tracks + CLUSTER + muxers.number(0xE7, 0) + BLOCK)
+    assert mark.ms == 0
+
+
 def test_other_containers_have_no_framing() -> None:
     """What is not understood is recognised at most."""
     assert framing_of(b"#!AMR\n") is None and kind_of(b"#!AMR\n") == "amr"
