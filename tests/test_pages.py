@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parent.parent
 TEXTS = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.rst")}
 # their code is run by tests of their own
-ELSEWHERE = {"testing", "migration_python", "migration_javascript", "conversations", "traces"}
+ELSEWHERE = {"testing", "migration_python", "migration_javascript", "traces"}
 PAGES = [
     name
     for name, text in sorted(TEXTS.items())

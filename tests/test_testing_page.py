@@ -28,9 +28,16 @@ NEEDS = [
 ]
 
 
-def run(folder: Path, **environ: str) -> None:
-    """Run the tests in a folder, warnings being errors."""
-    command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider"]
+def run(folder: Path, **environ: str) -> str:
+    """Run the tests in a folder, or the script that it has; return what is printed.
+
+    Warnings are errors.
+    """
+    command = [sys.executable, "-W", "error"]
+    if (folder / "script.py").exists():
+        command.append("script.py")
+    else:
+        command += ["-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider"]
     names = {name: value for name, value in os.environ.items() if not name.startswith("SONIOX_")}
     done = subprocess.run(
         command,
@@ -42,20 +49,29 @@ def run(folder: Path, **environ: str) -> None:
         timeout=90,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def prepared(folder: Path, number: int) -> None:
     """Write a block as a test into a folder; skip if a library that it needs is missing."""
-    needs = ["espeakng_loader"] if "soniox_caller" in BLOCKS[number] else NEEDS[number]
+    speaks = "soniox_caller" in BLOCKS[number] or is_script(number)
+    needs = ["espeakng_loader"] if speaks else NEEDS[number]
     for name in needs:
         if importlib.util.find_spec(name) is None:
             pytest.skip(f"{name} is not installed")
-    (folder / "test_block.py").write_text(BLOCKS[number], encoding="utf-8")
+    name = "script.py" if is_script(number) else "test_block.py"
+    (folder / name).write_text(BLOCKS[number], encoding="utf-8")
+
+
+def is_script(number: int) -> bool:
+    """Return whether a block has no tests."""
+    return "def test_" not in BLOCKS[number]
 
 
 def test_every_library_has_its_block() -> None:
-    """The sandbox, an application's own client, a voice agent, freezegun, four mock libraries."""
+    """The sandbox, a script, an own client, a voice agent, freezegun, four mock libraries."""
     assert [needs or ["sandbox"] for needs in NEEDS] == [
+        ["sandbox"],
         ["sandbox"],
         ["sandbox"],
         ["sandbox"],
@@ -73,7 +89,9 @@ def test_every_library_has_its_block() -> None:
 def test_a_block_passes(number: int, tmp_path: Path) -> None:
     """Without a key, and without a network, each block passes."""
     prepared(tmp_path, number)
-    run(tmp_path)
+    printed = run(tmp_path)
+    if is_script(number):
+        assert printed.strip() == "The shop closes at six."
 
 
 def test_the_cassette_is_recorded_once(tmp_path: Path) -> None:
