@@ -74,14 +74,20 @@ class SttReceiver:
             self.ready = True
             return []
         events = self._read_tokens(frame, payload)
-        if self._dialect.ends_by_closing and events and events[-1].kind == "result":
-            self._has_partial = not all(token.is_final for token in events[-1].result.tokens)
+        if self._dialect.ends_by_closing:
+            self._note_partials([event.result for event in events])
         self.error = find_error(frame)
         if self.error is None and frame.get("finished") is True:
             events.append(self._finished(frame))
         elif self.error is not None and not any(event.result.tokens for event in events):
             return []  # the empty token list of an error frame is not a result
         return events
+
+    def _note_partials(self, results: list[Result]) -> None:
+        """Record whether the last words of a message are final; a marker alone confirms none."""
+        said = [result for result in results if result.tokens or len(results) == 1]
+        if said:
+            self._has_partial = not all(token.is_final for token in said[-1].tokens)
 
     def closed(self, code: Optional[int]) -> Optional[SttEvent]:
         """Return the last event if closing with `code`, after the end of audio, is a normal end.

@@ -30,7 +30,7 @@ from .project import Project
 from .recording import Record
 
 # usual time of the tests that one mutant is given: those that pin a rule take milliseconds
-BUDGET_SEC = 6.0
+BUDGET_SEC = 12.0
 # loading the modules and collecting the tests, on a busy machine
 LOADING_SEC = 90.0
 
