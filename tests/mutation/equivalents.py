@@ -25,6 +25,7 @@ class Equivalent(NamedTuple):
 
 
 _RECORDER = "soniox_sync/recorder/"
+_TRANSPORT = "soniox_sync/transport/"
 _BEGUN = "declares the field: begin() sets it before anything reads it"
 
 EQUIVALENTS: tuple[Equivalent, ...] = (
@@ -55,5 +56,40 @@ EQUIVALENTS: tuple[Equivalent, ...] = (
         "self._floor_ms = -1  # originals up to here were delivered by earlier sessions",
         "pass  # originals up to here were delivered by earlier sessions",
         _BEGUN,
+    ),
+    Equivalent(
+        _TRANSPORT + "connect.py",
+        "_check_response",
+        'chosen = (ws.getheaders() or {}).get("sec-websocket-protocol")',
+        'chosen = (((ws.getheaders()))).get("sec-websocket-protocol")',
+        "for type checkers: after a response there are headers, if only an empty dict",
+    ),
+    Equivalent(
+        _TRANSPORT + "deadline.py",
+        "take_from",
+        "if not items.empty():  # fast path: the stream is ahead of its consumer",
+        "if True:  # fast path: the stream is ahead of its consumer",
+        "only faster: what follows takes the same item",
+    ),
+    Equivalent(
+        _TRANSPORT + "frames.py",
+        "FrameReader.room",
+        "if len(self._buffer) != wanted and (self._end == 0 or wanted > len(self._buffer)):",
+        "if len(self._buffer) != wanted and (self._end == 0 or wanted >= len(self._buffer)):",
+        "the condition before it has excluded that they are equal",
+    ),
+    Equivalent(
+        _TRANSPORT + "frames.py",
+        "FrameReader._move",
+        "if target is not self._buffer:",
+        "if True:",
+        "only faster: another view of the same buffer is the same",
+    ),
+    Equivalent(
+        _TRANSPORT + "frames.py",
+        "encode_frame",
+        'head = struct.pack("!BBQ", _FIN | opcode, 0x80 | 127, size)',
+        'head = struct.pack("!BBQ", _FIN | opcode, 129 | 127, size)',
+        "127 has that bit already",
     ),
 )

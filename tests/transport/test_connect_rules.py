@@ -229,6 +229,43 @@ def test_only_what_is_below_500_is_the_callers(status: int, kind: Optional[type]
 
 
 @pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'{"error_message": "No credit."}', "HTTP 403: No credit"),
+        (b"Go away", "HTTP 403: Go away"),
+        (b"x" * 5000, "HTTP 403: " + "x" * 4096),
+        (b"", "HTTP 403: no explanation"),
+        ("as text", "HTTP 403: as text"),
+        (None, "HTTP 403: no explanation"),
+    ],
+)
+@pytest.mark.parametrize("advised", [False, True])
+def test_the_server_s_words_are_in_the_error(
+    asked: dict[str, Any], body: Any, said: str, advised: bool
+) -> None:
+    """Those of its JSON, or the first 4096 bytes of its text; then what to do."""
+    refusal = websocket.WebSocketBadStatusException("refused %s", 403, None, {}, body)
+    asked["raises"] = refusal
+    advice = (lambda status: f"ask for {status}") if advised else None
+    error = refused(target("ws://far.invalid/", proxy="http://proxy.invalid", advice=advice))
+    assert f"far.invalid/ refused the connection with {said}" in str(error)
+    assert str(error).endswith(f"{said[10:].rstrip('.')}: ask for 403") is advised
+
+
+@pytest.mark.parametrize(("status", "is_redirect"), [(299, False), (300, True), (399, True)])
+def test_a_redirect_is_one_however_it_is_raised(
+    asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch, status: int, is_redirect: bool
+) -> None:
+    """Newer versions of websocket-client raise for it with words of their own."""
+    monkeypatch.setattr(websocket.WebSocket, "getstatus", lambda self: status)
+    monkeypatch.setattr(websocket.WebSocket, "getheaders", lambda self: {})
+    asked["raises"] = websocket.WebSocketException("too many of them")
+    error = refused(target("ws://far.invalid/", proxy="http://proxy.invalid"))
+    assert ("configure the final URL" in str(error)) is is_redirect
+    assert (getattr(error, "status_code", None) == status) is is_redirect
+
+
+@pytest.mark.parametrize(
     ("body", "text"),
     [
         ('{"error_message": "a", "message": "b"}', "a"),
