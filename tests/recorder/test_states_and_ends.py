@@ -9,11 +9,21 @@ import pytest
 from soniox_sync.config.recording import RecordingOptions
 from soniox_sync.errors import AbortError, SonioxConnectionError
 from soniox_sync.protocol.states import StateChange
-from soniox_sync.recorder.actions import Done, Open, RecorderContext, RecordingState, Send, Wait
+from soniox_sync.recorder.actions import (
+    Abort,
+    Announce,
+    Done,
+    Open,
+    RecorderContext,
+    RecordingState,
+    Send,
+    Wait,
+)
 from soniox_sync.recorder.recorder import Recorder
 from tests.recorder.driver import Driver, final
 
 R = RecordingState
+LOSS = SonioxConnectionError("lost")
 
 
 def changes(driver: Driver) -> list[tuple[str, str, str]]:
@@ -205,3 +215,31 @@ def test_a_rotation_that_is_due_by_its_audio_is_something_to_do() -> None:
     driver.recorder.capture(bytes(2 * 16_000))
     assert all(isinstance(driver.recorder.next(driver.now), Send) for _ in range(4))
     assert not driver.recorder.is_settled()
+
+
+def test_a_prevented_attempt_fails_with_its_cause() -> None:
+    """An answer that comes too late changes nothing."""
+    driver = Driver(auto_reconnect=True)
+    number = driver.open()
+    driver.capture(100)
+    driver.recorder.announced(True, driver.now)
+    driver.recorder.failed(number, LOSS, driver.now)
+    assert isinstance(driver.go(), Announce)
+    driver.recorder.announced(True, driver.now)
+    assert driver.go() == Done(LOSS)
+    driver.recorder.announced(False, driver.now)
+    assert driver.go() == Done(LOSS)
+
+
+def test_a_session_that_was_given_up_is_aborted_when_it_opens() -> None:
+    """Nobody would use it."""
+    driver = Driver()
+    driver.go()
+    assert Open(0) in driver.done
+    driver.recorder.opened(7, driver.now)
+    driver.go()
+    assert driver.done[-1] == Abort(7)
+    driver.recorder.opened(0, driver.now)
+    driver.recorder.opened(0, driver.now)
+    driver.go()
+    assert driver.done[-1] == Abort(0)
