@@ -35,6 +35,7 @@ from .ears import Ears
 from .replies import TextFilter
 from .runtime import ConversationRuntime
 from .sinks import Sink, SinkLike
+from .voice import MakeSpeech
 
 _numbers = itertools.count(1)
 
@@ -84,29 +85,13 @@ def open_conversation(
     clock: Clock = process_clock,
 ) -> Conversation:
     """Check everything that can be checked now, then start to listen. Does not block."""
-    takes("text", "conversation")("reply", reply)
-    if text_filter is not None:
-        takes("texts")("text_filter", text_filter)
-    if cancel is not None:
-        check_cancel("cancel", cancel)
-        cancel.raise_if_cancelled()
+    _check_functions(reply, text_filter, cancel)
     chosen, speech_fields = _split(options, tts, keywords)
     output = Sink(sink)
     plans = FirstMade(service.tts_plan)  # resolves addresses and key now: errors are raised here
     speech, given = _speech(output, speech_fields)
-
-    def check_voice(fields: Mapping[str, Any]) -> Voice:
-        refuse_unknown(fields, field_names(TtsStreamInput), "set_voice()")
-        for name in fields:
-            if name in _NOT_OF_A_VOICE:
-                raise ConfigurationError(f"{name}: belongs to the sink, not to a voice")
-        config = read_speech_config(plans.first, speech.timestamps, speech.fields(fields))
-        found = ((name, getattr(config, name)) for name in VOICE_FIELDS)
-        return {name: value for name, value in found if value is not None}
-
+    check_voice = _voice_check(plans, speech)
     voice = check_voice(given)
-    name = f"soniox-conversation-{next(_numbers)}"
-    handle: list[weakref.ref[Conversation]] = []
     recording, ears, has_times = _recording(
         service,
         source,
@@ -118,36 +103,22 @@ def open_conversation(
         on_gone=lambda: runtime.hang_up(),
     )
     pool = TtsPool(lambda: connect(plans, speech.connection), max_connections=_CONNECTIONS)
-
-    def make_speech(text: Iterable[str], voice: Voice) -> Speech:
-        return pool.speak(
-            text,
-            max_quiet_sec=speech.max_quiet_sec,
-            timestamps=speech.timestamps,
-            **{**speech.fields(voice), **speech.patience},
-        )
-
-    def call_reply(text: str) -> Any:
-        conversation = handle[0]()
-        return None if conversation is None else reply(text, conversation)
-
-    backchannels = chosen.backchannels
-    if backchannels is None:
-        backchannels = default_backchannels(voice["language"])
+    # `reply` gets the conversation, which must not be kept alive by its own threads
+    handle: list[weakref.ref[Conversation]] = []
     runtime = ConversationRuntime(
         chosen,
-        backchannels,
+        _backchannels(chosen, voice),
         voice,
         recording,
         ears,
         output,
         pool,
-        make_speech,
+        _speech_maker(pool, speech),
         speech.shape,
-        call_reply,
+        _caller_of(reply, handle),
         text_filter,
         clock,
-        name,
+        f"soniox-conversation-{next(_numbers)}",
     )
     # routes without times do not answer a finalize either
     runtime.turns.answers_finalize = has_times
@@ -156,6 +127,60 @@ def open_conversation(
     _connect_keys(source, runtime)
     runtime.start()
     return conversation
+
+
+def _check_functions(
+    reply: Reply, text_filter: Optional[TextFilter], cancel: Optional[CancelToken]
+) -> None:
+    takes("text", "conversation")("reply", reply)
+    if text_filter is not None:
+        takes("texts")("text_filter", text_filter)
+    if cancel is not None:
+        check_cancel("cancel", cancel)
+        cancel.raise_if_cancelled()
+
+
+def _voice_check(
+    plans: FirstMade[Any], speech: SpeechOptions
+) -> Callable[[Mapping[str, Any]], Voice]:
+    """Return the check of a voice's fields, which adds those that have defaults."""
+
+    def check(fields: Mapping[str, Any]) -> Voice:
+        refuse_unknown(fields, field_names(TtsStreamInput), "set_voice()")
+        for name in fields:
+            if name in _NOT_OF_A_VOICE:
+                raise ConfigurationError(f"{name}: belongs to the sink, not to a voice")
+        config = read_speech_config(plans.first, speech.timestamps, speech.fields(fields))
+        found = ((name, getattr(config, name)) for name in VOICE_FIELDS)
+        return {name: value for name, value in found if value is not None}
+
+    return check
+
+
+def _speech_maker(pool: TtsPool, speech: SpeechOptions) -> MakeSpeech:
+    def make(text: Iterable[str], voice: Voice) -> Speech:
+        return pool.speak(
+            text,
+            max_quiet_sec=speech.max_quiet_sec,
+            timestamps=speech.timestamps,
+            **{**speech.fields(voice), **speech.patience},
+        )
+
+    return make
+
+
+def _caller_of(reply: Reply, handle: list[weakref.ref[Conversation]]) -> Callable[[str], Any]:
+    def call(text: str) -> Any:
+        conversation = handle[0]()
+        return None if conversation is None else reply(text, conversation)
+
+    return call
+
+
+def _backchannels(options: ConversationOptions, voice: Voice) -> Iterable[str]:
+    if options.backchannels is None:
+        return default_backchannels(voice["language"])
+    return options.backchannels
 
 
 def _split(
