@@ -146,26 +146,25 @@ class TwilioCall(SocketAudio):
 
     def _receive(self, message: dict[str, Any]) -> bool:
         event = message.get("event")
-        body = message.get(str(event))
-        fields: dict[str, Any] = body if isinstance(body, dict) else {}
+        fields = _object(message.get(str(event)))
         if event == "start":
             self._begin(fields, message)
         elif event == "media" and fields.get("track", "inbound") == "inbound":
-            self._deliver(base64.b64decode(fields.get("payload", "")))
+            self._deliver(_audio_of(fields.get("payload", "")))
         elif event == "mark":
             self._confirm(str(fields.get("name")))
         elif event == "dtmf":
-            self._press(str(fields.get("digit", "")))
+            self._press(fields.get("digit"))
         return event != "stop"
 
     def _begin(self, fields: dict[str, Any], message: dict[str, Any]) -> None:
-        media = fields.get("mediaFormat") or {}
+        media = _object(fields.get("mediaFormat"))
         encoding, rate = media.get("encoding", "audio/x-mulaw"), media.get("sampleRate", _RATE)
         if encoding != "audio/x-mulaw" or rate != _RATE:
             raise refused("socket", "a stream of 8 kHz mulaw", f"{encoding} at {rate} Hz")
         with self._lock:
             self._call_sid = str(fields.get("callSid", ""))
-            self._parameters = dict(fields.get("customParameters") or {})
+            self._parameters = _object(fields.get("customParameters"))
             self._stream_sid = str(fields.get("streamSid") or message.get("streamSid") or "")
             self._changed.notify_all()
 
@@ -179,3 +178,21 @@ class TwilioCall(SocketAudio):
                 self._played_bytes += size or 0
                 if str(number) == name:
                     return
+
+
+def _object(value: object) -> dict[str, Any]:
+    """Return a part of a message; an empty one if it is missing, or something else."""
+    return value if isinstance(value, dict) else {}
+
+
+def _audio_of(payload: object) -> bytes:
+    """Return the audio in a message.
+
+    Raises
+        ConfigurationError: it is not base64: this is not Twilio.
+    """
+    try:
+        return base64.b64decode(payload, validate=True)  # type: ignore[arg-type]
+    except (TypeError, ValueError) as error:
+        expected = "media messages with a payload in base64"
+        raise refused("socket", expected, f"another payload ({error})") from error

@@ -173,7 +173,7 @@ class WebSocketAudio(SocketAudio):
         if event in ("played", "cleared"):
             self._count(event, message.get("ms"))
         elif event == "dtmf":
-            self._press(str(message.get("digit", "")))
+            self._press(message.get("digit"))
         elif event == "stop":
             return False
         elif handler is not None:

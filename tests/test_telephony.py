@@ -175,6 +175,50 @@ def test_a_peer_that_is_not_twilio_is_an_error(monkeypatch: pytest.MonkeyPatch) 
     socket.close()
 
 
+@pytest.mark.parametrize("payload", ["!!!", "abc", 5, None, "\u00e9"])
+def test_a_payload_that_is_no_audio_is_an_error(socket: FakeSocket, payload: Any) -> None:
+    """It says what was expected; Twilio never sends such a one."""
+    heard = Heard()
+    TwilioCall(socket).start(heard.handlers)
+    socket.give({"event": "media", "streamSid": STREAM, "media": {"payload": payload}})
+    error = heard.next()
+    assert isinstance(error, ConfigurationError)
+    assert "socket: expected media messages with a payload in base64" in str(error)
+
+
+@pytest.mark.parametrize("odd", [None, "text", 5, ["list"]])
+def test_parts_of_another_kind_are_as_good_as_missing(odd: Any) -> None:
+    """Of every message: nothing is known from them, and the call goes on."""
+    start = {**START, "start": {"mediaFormat": odd, "customParameters": odd, "callSid": "CA2"}}
+    socket = FakeSocket({"event": "connected", "connected": odd}, start)
+    call, heard, keys = TwilioCall(socket), Heard(), []
+    call.on_dtmf(keys.append)
+    call.start(heard.handlers)
+    assert (call.call_sid, call.parameters) == ("CA2", {})
+    for event in ("media", "mark", "dtmf", "start", "unknown"):
+        if event != "start":
+            socket.give({"event": event, event: odd})
+    socket.give({"event": "dtmf", "dtmf": {"digit": odd}})
+    socket.give({"event": "mark", "mark": {"name": odd}})
+    socket.give(media(b"one"))
+    assert heard.next() == b"one"
+    assert keys == (["5"] if odd == 5 else ["text"] if odd == "text" else [])
+    assert call.played_ms == 0
+    socket.close()
+
+
+def test_marks_out_of_order_count_once(socket: FakeSocket) -> None:
+    """One confirms all before it; those that come after it, and those of others, count nothing."""
+    call = TwilioCall(socket)
+    call.write(bytes(2400))
+    first, second, third = sent_marks(socket)
+    for name in (second, first, second, "99", "x"):
+        socket.give(mark(name))
+    eventually(lambda: socket.is_drained and call.played_ms == 200)
+    socket.give(mark(third))
+    eventually(lambda: call.played_ms == 300)
+
+
 def test_a_stream_in_another_format_is_refused() -> None:
     """Its samples would be noise."""
     media_format = {"encoding": "audio/x-alaw", "sampleRate": 8000, "channels": 1}

@@ -173,11 +173,12 @@ class SocketAudio(ABC):
         if data and not self._paused:
             self._pass(data)
 
-    def _press(self, digit: str) -> None:
-        """Report a key."""
+    def _press(self, digit: object) -> None:
+        """Report a key; nothing, if the message has none."""
+        key = digit if isinstance(digit, str) else str(digit) if type(digit) is int else ""
         handler = self._on_dtmf
-        if handler is not None:
-            self._call(lambda _: handler(digit))
+        if handler is not None and key:
+            self._call(lambda _: handler(key))
 
     @contextmanager
     def _turn_to_send(self) -> Generator[None, None, None]:
@@ -310,7 +311,7 @@ def _parsed(data: Union[str, bytes]) -> dict[str, Any]:
     """
     try:
         message = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         message = None
     if not isinstance(message, dict):
         raise refused("socket", "messages that are JSON objects", "another message")
