@@ -10,6 +10,7 @@ from typing import Any, Optional, Union, cast
 from .._support.checks import not_a_path, wrong_type
 from .._support.types import Buffer, FilePath, ReadableFile
 from ..audio.samples import SampleBytes, buffer_bytes
+from ..errors import InputTypeError
 from .base import AudioSource
 from .contents import is_seekable
 from .file import FileSource, check_binary
@@ -46,7 +47,7 @@ def as_source(
         ConfigurationError: a headerless format without rate or channels, an illegal pace.
         InputTypeError: none of these; the message says what is accepted.
     """
-    if callable(getattr(obj, "start", None)) and callable(getattr(obj, "stop", None)):
+    if is_source(obj):
         return cast(AudioSource, obj)
     kind, subject = _kind_of(obj, audio_format, num_channels)
     if pace is None:
@@ -59,6 +60,19 @@ def as_source(
         num_channels=num_channels,
     )
     return source
+
+
+def is_source(obj: object) -> bool:
+    """Return whether an object has the methods of a source.
+
+    Raises
+        InputTypeError: it is the class of a source.
+    """
+    if not all(callable(getattr(obj, name, None)) for name in ("start", "stop")):
+        return False
+    if isinstance(obj, type):
+        raise InputTypeError(f"audio: expected a source, got its class; write {obj.__name__}()")
+    return True
 
 
 def _kind_of(obj: Any, audio_format: Optional[str], num_channels: Optional[int]) -> tuple[Any, Any]:

@@ -19,6 +19,7 @@ from soniox_sync.sources import (
     AudioSourceHandlers,
     FileSource,
     IterableSource,
+    MicrophoneSource,
     PipeSource,
     SourceAudio,
     as_source,
@@ -50,6 +51,12 @@ def test_a_source_is_returned() -> None:
     """An object with `start` and `stop` is returned unchanged."""
     own = Own()
     assert as_source(own) is own
+
+
+def test_the_class_of_a_source_is_none() -> None:
+    """Its methods are there, but the parentheses were forgotten."""
+    with pytest.raises(InputTypeError, match=r"got its class; write MicrophoneSource\(\)"):
+        as_source(MicrophoneSource)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("form", [str, Path])

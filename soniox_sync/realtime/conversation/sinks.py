@@ -7,10 +7,19 @@ import math
 import threading
 from typing import Any, Callable, Optional, Protocol, Union
 
-from ..._support.checks import refuse_awaitable, refused, takes, wrong_type, wrong_value
+from ..._support.checks import (
+    integer,
+    refuse_awaitable,
+    refused,
+    run_checks,
+    takes,
+    text,
+    wrong_type,
+    wrong_value,
+)
 from ...audio import RawAudio, is_raw, stt_format_name, tts_format_name
 from ...audio.formats import default_tts_sample_rate
-from ...errors import SonioxConnectionError, SonioxTimeoutError, StateError
+from ...errors import InputTypeError, SonioxConnectionError, SonioxTimeoutError, StateError
 from ...runtime.clock import Clock
 from ...transport.deadline import Deadline, wait_for
 from ...transport.latch import Latch
@@ -20,6 +29,8 @@ _DEFAULT_FORMAT = "pcm_s16le"
 # A sink drops what it has in memory, or sends one short message for that. While it does, nothing
 # is decided, not even a hang-up: who needs longer hangs.
 _CLEAR_SEC = 2.0
+# which of them the voice can be asked for is checked where that is known
+_SHAPE_CHECKS = {"sink.audio_format": text(), "sink.sample_rate": integer(1)}
 # what a sink raises whose peer is gone
 PEER_IS_GONE = (ConnectionError, SonioxConnectionError, StateError)
 
@@ -56,6 +67,10 @@ class Sink:
     def __init__(self, sink: Any) -> None:
         self._sink = sink
         has_write = hasattr(sink, "write")
+        if has_write and isinstance(sink, type):
+            raise InputTypeError(
+                f"sink: expected an object, got its class; write {sink.__name__}()"
+            )
         write = (lambda data: None) if sink is None else getattr(sink, "write", sink)
         if not callable(write):
             raise wrong_type("sink", "an object with write(), a callable or None", sink)
@@ -70,8 +85,9 @@ class Sink:
         self.reports: bool = _reports(sink)
         name = getattr(sink, "audio_format", None)
         rate = getattr(sink, "sample_rate", None)
-        self.audio_format: Optional[str] = name if isinstance(name, str) else None
-        self.sample_rate: Optional[int] = rate if isinstance(rate, int) else None
+        run_checks({"sink.audio_format": name, "sink.sample_rate": rate}, _SHAPE_CHECKS)
+        self.audio_format: Optional[str] = name
+        self.sample_rate: Optional[int] = rate
 
     @property
     def can_clear(self) -> bool:

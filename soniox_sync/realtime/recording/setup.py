@@ -21,6 +21,7 @@ from ...sources import (
     PermissionStatus,
     as_source,
 )
+from ...sources.choose import is_source
 from ..stt.core import SessionCore, SessionObserver
 from .capture import StartConfig
 from .recording import Recording
@@ -81,7 +82,7 @@ def given_source(source: Optional[AudioSource]) -> AudioSource:
     """
     if source is None:
         return MicrophoneSource()
-    if callable(getattr(source, "start", None)) and callable(getattr(source, "stop", None)):
+    if is_source(source):
         return source
     advice = "files, bytes and iterables are for transcribe(), or for the sources that read them"
     raise wrong_type("source", "an AudioSource, with start() and stop()", source, advice)

@@ -266,6 +266,11 @@ def with_played(value: Any) -> Any:
     return type("Odd", (), {"write": lambda self, data: None, "played_ms": value})()
 
 
+def with_shape(**shape: Any) -> Any:
+    """Return a sink that says what it plays."""
+    return type("Shaped", (), {"write": lambda self, data: None, **shape})()
+
+
 class Coroutines:
     """Sink for an event loop."""
 
@@ -307,6 +312,12 @@ def raising(error: Exception) -> property:
         (lambda: None, "sink: expected a callable with the parameters (data)"),
         (lambda data, more: None, "it is called as sink(data)"),
         (type("NoData", (), {"write": lambda self: None})(), "called as sink.write(data)"),
+        (FakeSink, "sink: expected an object, got its class; write FakeSink()"),
+        (with_played(0).__class__, "write Odd()"),
+        (with_shape(sample_rate="8000"), "sink.sample_rate: expected an int, got str"),
+        (with_shape(sample_rate=8000.0), "sink.sample_rate: expected an int, got float"),
+        (with_shape(sample_rate=0), "sink.sample_rate: expected an int of at least 1, got 0"),
+        (with_shape(audio_format=b"pcm"), "sink.audio_format: expected a str, got bytes"),
         (
             type("A", (), {"write": lambda s, d: None, "clear": lambda s, all: None})(),
             "sink.clear: expected a callable with the parameters (), got one with",

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import queue
 import subprocess
 import sys
 import textwrap
+import threading
 from collections.abc import Iterator
 from typing import Any, Callable
 
 import pytest
 
-from soniox_sync import ConversationState
+from soniox_sync import Conversation, ConversationState
 from soniox_sync.protocol.tts import AudioChunk
+from soniox_sync.realtime.conversation import runtime
 from soniox_sync.sandbox import Key, Quiet, Sandbox
+from soniox_sync.sources import AudioSourceHandlers, SourceAudio
+from tests.arguments import unreachable_client
 from tests.realtime.conversation.conftest import Call
 from tests.realtime.conversation.stage import CHAR_MS, FakeSink, FakeSpeech, Stage
 from tests.waiting import WAIT, eventually
@@ -116,3 +121,36 @@ def test_a_program_may_end_while_the_agent_speaks(end: str) -> None:
         check=False,
     )
     assert (done.returncode, done.stderr) == (3 if end else 0, "")
+
+
+def test_a_source_may_end_the_conversation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`close()` on its thread does not wait for what waits for that thread."""
+    monkeypatch.setattr(runtime, "_CLOSE_WAIT_SEC", 100 * WAIT)
+
+    class Joined:
+        """Source whose `stop()` waits for its thread."""
+
+        audio = SourceAudio("pcm_s16le", 16000, 1)
+
+        def __init__(self) -> None:
+            self.conversation: queue.SimpleQueue[Conversation] = queue.SimpleQueue()
+
+        def start(self, handlers: AudioSourceHandlers) -> None:
+            self.handlers = handlers
+            self.thread = threading.Thread(target=self._run, daemon=True)
+            self.thread.start()
+
+        def _run(self) -> None:
+            self.handlers.on_data(bytes(640))
+            self.conversation.get().close()
+
+        def stop(self) -> None:
+            self.thread.join()
+
+    source = Joined()
+    with unreachable_client() as client:
+        conversation = client.realtime.converse(source, str, None, voice="Emma")
+        source.conversation.put(conversation)
+        assert list(conversation) == []
+        eventually(conversation._runtime.over.is_set)
+        assert conversation.ended_by == "cancel"
