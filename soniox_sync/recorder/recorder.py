@@ -370,7 +370,6 @@ class Recorder(RecorderParts):
         if until is not None:
             return actions.Wait(until)
         session = self._sessions.current = self._sessions.new()
-        session.offset_ms = self._resume_from_ms or 0
         session.opening_until = self._retry.opening(now)
         if self.state is RecordingState.STARTING:
             self._lifecycle.change(RecordingState.CONNECTING, "user_action")

@@ -38,6 +38,9 @@ def test_a_partial_translation_of_a_replay_is_not_shown() -> None:
     """It may be what was delivered before: only final translations tell."""
     merger = in_a_replay("The", " black", " cat")
     assert accept(merger, translation("The", is_final=False)) == []
+    # nor does it count as the beginning of the repetition that follows
+    assert accept(merger, *map(translation, ("The", " black", " cat"))) == []
+    assert accept(merger, translation(" sleeps")) == [" sleeps"]
 
 
 def test_a_partial_translation_is_shown_once_nothing_can_be_repeated() -> None:
@@ -152,6 +155,63 @@ def test_an_original_is_translated_after_ten_seconds_or_never_after_sixty() -> N
         assert merger.awaits_translation is awaited, final_ms
 
 
+def test_a_part_of_a_word_is_not_delivered_as_nothing() -> None:
+    """A session that hears only the start of a word again has nothing new to say."""
+    merger = Merger()
+    merger.begin(0)
+    accept(merger, final(" bl", 100, 300), partial("ack", 300, 420), final_ms=310)
+    merger.begin(100)
+    assert accept(merger, final("bl", 0, 300)) == []
+
+
+def test_nothing_was_delivered_before_the_first_word() -> None:
+    """Also if another session has ended without any."""
+    merger = Merger()
+    merger.begin(0)
+    merger.begin(0)
+    assert accept(merger, final("one", 0, 400)) == ["one"]
+
+
+def test_a_counter_that_goes_back_is_corrected() -> None:
+    """In a result that is delivered as it is otherwise."""
+    merger = Merger()
+    merger.begin(0)
+    for final_ms, total_ms, expected in [
+        (900, 1000, (900, 1000)),
+        (800, 1000, (900, 1000)),
+        (900, 700, (900, 1000)),
+        (950, 1100, (950, 1100)),
+    ]:
+        result = merger.accept(Result([], final_ms, total_ms))
+        assert (result.final_audio_proc_ms, result.total_audio_proc_ms) == expected
+
+
+# -- a session that was replaced -----------------------------------------------------------------
+
+
+def late(*tokens: Token) -> list[str]:
+    """Return what is delivered again of the translation that came late, with some words."""
+    merger = Merger()
+    merger.begin(0)
+    merged = merger.accept_late(Result([*tokens, translation(" translated")], 900, 900))
+    assert [token.text for token in merged.tokens] == [" translated"]
+    merger.begin(500)
+    return accept(merger, translation(" translated"))
+
+
+def test_a_late_translation_is_not_delivered_again_with_its_word() -> None:
+    """The next session hears the word, which was final late, and repeats its translation."""
+    assert late(original(" eins", 600, 900)) == []
+
+
+def test_a_late_translation_of_earlier_words_is_no_repetition() -> None:
+    """Nothing behind the start of the next session was final: what it translates is new."""
+    assert late() == [" translated"]
+    assert late(partial(" eins", 600, 900)) == [" translated"]
+    assert late(Token(" eins", is_final=True)) == [" translated"]
+    assert late(original(" eins", 400, 500)) == [" translated"]
+
+
 # -- endpoints -----------------------------------------------------------------------------------
 
 
@@ -181,3 +241,28 @@ def test_the_endpoint_of_a_replayed_pause_is_not_reported_again() -> None:
     word(merger, 50)
     assert endpoint(merger)
     assert not endpoint(merger)
+
+
+def test_lost_partials_are_withdrawn_by_a_result() -> None:
+    """An empty one; without partials there is nothing to withdraw."""
+    merger = EventMerger()
+    merger.begin(0)
+    assert merger.withdraw_partial() is None
+    merger.accept(SttEvent("result", Result([partial(" on", 0, 9)], 0, 9)))
+    event = merger.withdraw_partial()
+    assert event is not None and (event.kind, event.result.tokens) == ("result", [])
+    assert merger.withdraw_partial() is None
+
+
+def test_a_session_without_anything_to_hold_back_flushes_nothing() -> None:
+    """What was held back is a result of its own."""
+    merger = EventMerger()
+    merger.begin(0)
+    assert merger.flush() is None
+    for each in (original(" eins", 0, 90), translation(" a"), translation(" longer story")):
+        merger.accept(SttEvent("result", Result([each], 99, 99)))
+    merger.begin(0)
+    assert merger.accept(SttEvent("result", Result([translation(" a")], 9, 9))) is None
+    event = merger.flush()
+    assert event is not None
+    assert (event.kind, [t.text for t in event.result.tokens]) == ("result", [" a"])

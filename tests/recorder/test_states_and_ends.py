@@ -9,10 +9,13 @@ import pytest
 from soniox_sync.config.recording import RecordingOptions
 from soniox_sync.errors import AbortError, SonioxConnectionError
 from soniox_sync.protocol.states import StateChange
+from soniox_sync.protocol.tokens import Token
 from soniox_sync.recorder.actions import (
     Abort,
     Announce,
     Done,
+    Finalize,
+    Finish,
     Open,
     RecorderContext,
     RecordingState,
@@ -20,7 +23,7 @@ from soniox_sync.recorder.actions import (
     Wait,
 )
 from soniox_sync.recorder.recorder import Recorder
-from tests.recorder.driver import Driver, final
+from tests.recorder.driver import Driver, final, frame_error
 
 R = RecordingState
 LOSS = SonioxConnectionError("lost")
@@ -243,3 +246,138 @@ def test_a_session_that_was_given_up_is_aborted_when_it_opens() -> None:
     driver.recorder.opened(0, driver.now)
     driver.go()
     assert driver.done[-1] == Abort(0)
+
+
+def test_a_pause_is_one_however_often_it_is_asked_for() -> None:
+    """What was captured is finalized once; a source that can wait has to."""
+    driver = Driver(can_wait=True)
+    number = driver.open()
+    driver.capture(500)
+    assert not driver.recorder.is_paused and not driver.recorder.must_wait
+    driver.recorder.pause()
+    driver.go()
+    driver.recorder.pause()
+    driver.go()
+    assert driver.recorder.is_paused and driver.recorder.must_wait
+    assert driver.done.count(Finalize(number)) == 1
+
+
+def test_a_recording_stopped_while_it_connects_is_stopping_once_it_is_open() -> None:
+    """It has a session, and audio to send."""
+    driver = Driver()
+    driver.go()
+    driver.capture(500)
+    driver.recorder.stop()
+    driver.open()
+    assert driver.recorder.state is R.STOPPING
+    assert driver.sent(0) == 500
+
+
+def test_audio_after_a_stop_is_not_part_of_the_recording() -> None:
+    """Nor while it is paused."""
+    driver = Driver()
+    number = driver.open()
+    driver.recorder.pause()
+    driver.capture(100)
+    driver.recorder.resume()
+    driver.capture(200)
+    driver.recorder.stop()
+    driver.capture(400)
+    assert driver.sent(number) == 200
+
+
+def test_the_end_of_the_audio_is_sent_behind_all_of_it() -> None:
+    """Also where the last of it has to wait for its pace."""
+    driver = Driver(rotate_after_sec=None, catch_up_burst_sec=1.0, catch_up_speed=1.0)
+    number = driver.open()
+    driver.recorder.capture(bytes(2 * 1500))
+    driver.recorder.stop()
+    assert driver.go() == Wait(pytest.approx(0.25))
+    assert Finish(number) not in driver.done
+    driver.now = 0.5
+    driver.go()
+    assert driver.sent(number) == 1500 and driver.done[-1] == Finish(number)
+
+
+def test_words_without_a_counter_show_that_the_audio_is_understood() -> None:
+    """After them a 408 is an outage."""
+    driver = Driver(auto_reconnect=True)
+    number = driver.open()
+    driver.capture(100)
+    driver.receive(number, final(" one", 0, 100))
+    driver.recorder.failed(number, frame_error(408), driver.now)
+    assert isinstance(driver.go(), Announce)
+
+
+def test_a_container_that_was_not_sent_yet_is_sent_to_another_session() -> None:
+    """There is nothing to send again, so no source has to restart."""
+    driver = Driver(container=True, auto_reconnect=True)
+    driver.lose(driver.open())
+    second = driver.open()
+    driver.recorder.capture(b"#!AMR\n" + bytes(20))
+    driver.go()
+    assert Send(second, b"#!AMR\n" + bytes(20)) in driver.done
+    assert [notice.replayed_ms for notice in driver.reconnected] == [0]
+
+
+def test_nothing_passes_through_without_a_session() -> None:
+    """It is kept for one."""
+    driver = Driver(rotate_after_sec=None)
+    assert driver.recorder.pass_through(bytes(20), 0.0) is None
+    assert not driver.recorder.has_audio
+
+
+def translation(text: str) -> Token:
+    return Token(text, is_final=True, translation_status="translation")
+
+
+def in_a_replay(**options: Any) -> tuple[Driver, int]:
+    """Return a driver whose second session receives a translated word again."""
+    driver = Driver(auto_reconnect=True, **options)
+    first = driver.open()
+    driver.capture(1000)
+    word = final(" eins", 0, 900, translation_status="original")
+    driver.receive(first, word, translation(" a"), translation(" longer story"), final_ms=1000)
+    driver.lose(first)
+    second = driver.open()
+    driver.receive(second, translation(" a"))
+    return driver, second
+
+
+def texts(driver: Driver) -> list[str]:
+    return [token.text for event in driver.events for token in event.result.tokens]
+
+
+def test_what_was_held_back_is_delivered_before_the_end() -> None:
+    """It looked like a repetition, and no more of it came."""
+    driver, second = in_a_replay()
+    assert texts(driver) == [" eins", " a", " longer story"]
+    driver.recorder.stop()
+    driver.go()
+    driver.recorder.finished(second, driver.now)
+    assert texts(driver) == [" eins", " a", " longer story", " a"]
+    assert driver.events[-1].kind == "finished"
+
+
+def test_what_was_held_back_is_delivered_before_the_next_session() -> None:
+    """After a rotation, once the session before has finished."""
+    driver, second = in_a_replay(rotate_after_sec=60.0)
+    driver.receive(second, final_ms=1500)  # half a second of silence
+    driver.now = 60.0
+    third = driver.open()
+    assert Finish(second) in driver.done
+    driver.receive(third, final(" zwei", 100, 200))
+    driver.recorder.finished(second, driver.now)
+    assert texts(driver)[3:] == [" a", " zwei"]
+
+
+def test_a_recording_that_is_watched_is_never_settled() -> None:
+    """Words may come without a translation: somebody has to ask."""
+    driver = Driver(auto_reconnect=True)
+    driver.open()
+    driver.capture(125)
+    assert driver.recorder.is_settled()
+    driver = Driver(auto_reconnect=True, translation_watchdog=True)
+    driver.open()
+    driver.capture(125)
+    assert not driver.recorder.is_settled()

@@ -114,8 +114,8 @@ def test_an_allowance_grows_up_to_a_burst() -> None:
     assert pacer.allowed_sec(0.0) == 0.0
     assert pacer.allowed_sec(1.0) == 2.0
     assert pacer.allowed_sec(100.0) == 10.0
-    assert not pacer.try_spend(10.5, 100.0)
-    assert pacer.try_spend(10.0, 100.0)
+    assert pacer.try_spend(10.5, 100.0) is False
+    assert pacer.try_spend(10.0, 100.0) is True
     assert pacer.allowed_sec(100.0) == 0.0
 
 
@@ -169,6 +169,47 @@ def test_what_was_not_sent_is_kept() -> None:
     uplink.next_chunk(0.0)
     uplink.trim(20_000, lambda: 20_000)
     assert uplink.held_bytes == 19_750 * BYTES_PER_MS
+
+
+def sent(ms: int, *, can_wait: bool = False, window_sec: float = 4.0) -> Uplink:
+    """Return an uplink that has captured and sent so much audio."""
+    uplink = uplink_with(ms, can_wait=can_wait, catch_up_speed=None, replay_window_sec=window_sec)
+    uplink.begin_session()
+    while uplink.next_chunk(0.0)[0]:
+        pass
+    return uplink
+
+
+def test_the_first_second_that_is_final_is_trimmed() -> None:
+    """Not the first word."""
+    for final_ms, held_ms in [(999, 3900), (1000, 2900)]:
+        uplink = sent(3900)
+        uplink.trim(final_ms, lambda: 3000)
+        assert uplink.held_bytes == held_ms * BYTES_PER_MS
+
+
+@pytest.mark.parametrize(
+    ("ms", "can_wait", "held_ms"), [(4000, True, 3500), (3900, True, 3900), (4000, False, 4000)]
+)
+def test_a_source_that_waits_is_trimmed_for_at_once(ms: int, can_wait: bool, held_ms: int) -> None:
+    """It is held back as long as the window is full; a live one is not."""
+    uplink = sent(ms, can_wait=can_wait)
+    uplink.trim(500, lambda: 2500)
+    assert uplink.held_bytes == held_ms * BYTES_PER_MS
+
+
+@pytest.mark.parametrize(
+    ("ms", "can_wait", "passes"),
+    [(4000, False, True), (3749, True, True), (3750, True, False), (100, True, True)],
+)
+def test_audio_passes_through_unless_it_fills_the_window_of_a_source_that_waits(
+    ms: int, can_wait: bool, passes: bool
+) -> None:
+    """Of a live one the oldest is dropped."""
+    uplink = sent(ms, can_wait=can_wait)
+    found = uplink.pass_through(bytes(250 * BYTES_PER_MS), 0.0)
+    assert found == (0.25 if passes else None)
+    assert uplink.end == (ms + (250 if passes else 0)) * BYTES_PER_MS
 
 
 def test_losses_are_reported_once() -> None:
@@ -249,6 +290,12 @@ def test_a_page_that_starts_a_stream_starts_an_ogg(flags: int, starts: bool) -> 
     """Every page begins with `OggS`: its flags tell which one is the first."""
     page = b"OggS\0%c" % flags + bytes(22)
     assert restarting(b"OggS\0\2" + bytes(22)).captured(page, 1.0) is starts
+
+
+@pytest.mark.parametrize(("chunk", "starts"), [(b"abcdZZ", True), (b"abcZZZ", False), (b"", False)])
+def test_an_unknown_container_starts_as_the_first_one_did(chunk: bytes, starts: bool) -> None:
+    """With the same four bytes."""
+    assert restarting(b"abcdef").captured(chunk, 1.0) is starts
 
 
 def test_half_a_page_starts_nothing() -> None:
