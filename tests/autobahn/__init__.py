@@ -1,0 +1,1 @@
+"""The Autobahn test suite against this library's WebSocket (docs/fuzzing.rst)."""
