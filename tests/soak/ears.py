@@ -1,13 +1,13 @@
 """Soak test of the sandbox's ears: what is spoken by one process is heard by another.
 
-    python -m tests.soak.ears files [--copies 8]
+    python -m tests.soak.ears files [--copies 10]
     python -m tests.soak.ears montage [--streams 200] [--seed N]
     python -m tests.soak.ears strangers RECORDING...
     python -m tests.soak.ears cost
 
 `files` speaks ten sentences in three languages into wav, flac, mp3 and opus, each with a command
-of its own, makes copies of the WAV (8, 16, 44.1, 48 kHz, stereo, 8 dB quieter, after a second of
-silence, and these together), and transcribes all of them in other processes; the text must be
+of its own, makes copies of the WAV (8, 16, 44.1, 48 kHz, stereo, telephone, 8 dB quieter, inverted,
+after a second of silence, and some of these together), and transcribes all of them in other processes; the text must be
 equal.
 `montage` strings parts of sentences together, damages the result and compares words and times.
 `strangers` transcribes recordings (WAV or mp3) with hundreds of sentences in the index: none of
@@ -39,6 +39,7 @@ from tests.sandbox.engines.damage import (
     Damage,
     decode,
     encode,
+    inverted,
     pack,
     quieter,
     resample_to,
@@ -94,6 +95,7 @@ COPIES: dict[str, Damage] = {
     "stereo": stereo,
     "telephone": telephone,
     "8 dB quieter": quieter(8),
+    "inverted": inverted,
     "silence before": later,
     "all together": chain(quieter(8), resample_to(44100), later, stereo, resample_to(8000)),
 }

@@ -41,6 +41,11 @@ def quieter(decibels: float) -> Damage:
     return lambda samples, rate: (pack(samples * 10 ** (-decibels / 20)), rate)
 
 
+def inverted(samples: Any, rate: int) -> tuple[bytes, int]:
+    """Swap the polarity, as a cable or a mixer may."""
+    return pack(-samples), rate
+
+
 def encode(audio_format: str) -> Damage:
     """Encode as the sandbox does, in pieces, and decode as it does."""
 

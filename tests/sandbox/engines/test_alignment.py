@@ -44,6 +44,15 @@ def test_the_offset_is_found_between_samples(by: float, error: int) -> None:
     assert found[1] > 0.9
 
 
+def test_inverted_sound_has_a_negative_correlation() -> None:
+    """It is found where it is, as exactly; the sign says that the polarity is the other."""
+    original = noise(1, 50)
+    found = find_offset(-0.3 * later(original, 0.37)[3000:4536], original, 2950)
+    assert found is not None
+    assert abs(found[0] - (3000 - 0.37)) < 0.05
+    assert found[1] < -0.9
+
+
 def test_other_sound_has_no_offset() -> None:
     """What is not alike anywhere, or silent in the original, is not found."""
     assert find_offset(noise(2, 10), noise(1, 50), 3000) is None

@@ -22,6 +22,7 @@ from tests.sandbox.engines.damage import (
     MP3_DELAY_MS,
     Damage,
     encode,
+    inverted,
     pack,
     quieter,
     resample_to,
@@ -81,6 +82,7 @@ DAMAGES: dict[str, Damage] = {
     "48 kHz": resample_to(48000),
     "8 dB quieter": quieter(8),
     "stereo": stereo,
+    "inverted": inverted,
     "telephone": telephone,
     "flac": encode("flac"),
     "mp3": encode("mp3"),
@@ -101,6 +103,13 @@ def test_a_copy_is_recognised_exactly(name: str, number: int) -> None:
     heard = loop.recognize(pcm, rate)
     check(heard, clips[number], MP3_DELAY_MS if name == "mp3" else 0)
     assert {word.language for word in heard} == {TEXTS[number][2]}
+
+
+def test_an_inverted_copy_may_be_damaged_too() -> None:
+    """The polarity does not count either where the rate and the volume are others."""
+    loop, clips = spoken_texts()
+    pcm, rate = resample_to(16000)(-0.4 * samples(clips[0].pcm), RATE)
+    check(loop.recognize(pcm, rate), clips[0])
 
 
 def test_a_second_of_silence_before_moves_the_times() -> None:

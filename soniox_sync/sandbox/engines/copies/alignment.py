@@ -48,7 +48,8 @@ def sharpen(samples: Any, before: float = 0.0) -> Any:
 def find_offset(heard: Any, original: Any, place: int) -> Optional[tuple[float, float]]:
     """Return where `heard` begins in an original, near `place`, and their correlation there.
 
-    Both are sharpened. `None` if they are not alike anywhere.
+    Both are sharpened. The correlation is negative where `heard` is inverted, as by a cable or a
+    mixer that swaps the polarity. `None` if they are not alike anywhere.
     """
     first = place - _SLACK
     theirs = _cut(original, first, len(heard) + 2 * _SLACK)
@@ -60,13 +61,14 @@ def find_offset(heard: Any, original: Any, place: int) -> Optional[tuple[float, 
     energies = np.maximum(energies, max(1.0, 1e-3 * float(energies.max())))
     energies *= max(float(heard @ heard), 1.0)
     coarse = np.fft.irfft(spectrum, size)[: len(energies)] / np.sqrt(energies)
-    if coarse.max() < _HARDLY_ALIKE:
+    sign = 1.0 if coarse.max() >= -coarse.min() else -1.0
+    if (sign * coarse).max() < _HARDLY_ALIKE:
         return None
     at = np.arange(len(energies) * _FINE - _FINE + 1) / _FINE
-    products = np.fft.irfft(spectrum, size * _FINE)[: len(at)] * _FINE
+    products = np.fft.irfft(sign * spectrum, size * _FINE)[: len(at)] * _FINE
     scores = products / np.sqrt(np.interp(at, np.arange(len(energies)), energies))
     best = int(scores.argmax())
-    return first + (best + _vertex(scores, best)) / _FINE, float(scores[best])
+    return first + (best + _vertex(scores, best)) / _FINE, sign * float(scores[best])
 
 
 def _cut(samples: Any, start: int, length: int) -> Any:
@@ -113,7 +115,10 @@ class Aligned:
     """
 
     def __init__(self, original: Any, offset: float, origin: int) -> None:
-        """Align a sharpened original: its sample `offset` is sample `origin` of the stream."""
+        """Align a sharpened original: its sample `offset` is sample `origin` of the stream.
+
+        Both must have the same polarity.
+        """
         whole = math.floor(offset)
         self.origin: int = origin - whole
         """Position of the first sample of the original."""

@@ -289,9 +289,10 @@ class _Stretch:
         frame = self._sharp[at - self._base : at - self._base + FRAME]
         pcm = original.sharpened
         found = find_offset(frame, pcm, place)
-        if found is None or found[1] < _ALIKE:
+        if found is None or abs(found[1]) < _ALIKE:
             return
-        candidate = self._candidate(original, Aligned(pcm, found[0], at), at - found[0])
+        aligned = Aligned(pcm if found[1] > 0 else -pcm, found[0], at)
+        candidate = self._candidate(original, aligned, at - found[0])
         self._extend_back(candidate, at, frame)
         ready = self._candidates[0] if self._candidates else None
         if ready is None or not ready.is_believed or candidate.start <= ready.start + BLOCK:
