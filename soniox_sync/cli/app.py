@@ -60,9 +60,9 @@ after the command.
 The API key is read from SONIOX_API_KEY. Without a key, try the demo command, or --sandbox with any
 other. Results go to stdout, progress and errors to stderr.
 
-Exit codes: 0 success, 1 error of the service, the network or a device, 2 usage error,
-130 interrupted by Ctrl-C, 143 ended by SIGTERM. What was transcribed before an error or an
-interruption is still printed.
+Exit codes: 0 success, 1 error of the service, the network or a device, or of some of several
+files, 2 usage error, 130 interrupted by Ctrl-C, 143 ended by SIGTERM. What was transcribed before
+an error or an interruption is still printed.
 """
 
 
@@ -73,10 +73,15 @@ def run(argv: Optional[Sequence[str]] = None) -> int:
         args = parse(argv)
     except SystemExit as stop:  # argparse has printed the help or the version
         return stop.code if isinstance(stop.code, int) else USAGE
-    except UsageError as error:
+    except OutputClosed:
+        _discard_stdout()
+        return OK
+    except (OutputFailed, UsageError) as error:
+        if isinstance(error, OutputFailed):
+            _discard_stdout()
         as_json = "--json" in (sys.argv[1:] if argv is None else argv)
         report(error, console, interrupted=False, verbose=0, as_json=as_json)
-        return USAGE
+        return exit_code(error, interrupted=False)
     with _logging(args.verbose, console), Interrupts() as interrupts:
         console.interrupts = interrupts
         try:
@@ -103,6 +108,7 @@ def parse(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     Raises
         ParseError: the arguments do not fit.
         SystemExit: the help or the version was asked for, and printed.
+        OutputClosed, OutputFailed: it was asked for, and could not be printed.
     """
     parser = build_parser()
     if argv is None and is_asked():

@@ -17,12 +17,15 @@ __all__ = ["add_context", "context_of"]
 def add_context(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     parser.add_argument(
-        "--term", action="append", metavar="TEXT", help="name or word to spell so; repeatable"
+        "--term",
+        action="append",
+        metavar="TEXT",
+        help="name or word as it is to be spelled; repeatable",
     )
     parser.add_argument(
         "--context",
         metavar="FILE",
-        help="what the audio is about: a text, or JSON with general, text, terms, "
+        help="what the audio is about: a text file, or JSON with general, text, terms, "
         "translation_terms",
     )
 

@@ -64,7 +64,7 @@ def add_common(parser: argparse.ArgumentParser, level: int, *, gateway: bool) ->
     group = parser.add_argument_group(COMMON)
     switch: dict[str, Any] = {"action": "store_true", **nothing}
     group.add_argument("--sandbox", help="use a local sandbox; needs no key", **switch)
-    group.add_argument("--no-cache", help="a sandbox knows no speech of other commands", **switch)
+    group.add_argument("--no-cache", help="do not share speech with other sandboxes", **switch)
     group.add_argument("--region", metavar="NAME", help="us, eu, jp or in", **nothing)
     group.add_argument(
         "--api-key-env", metavar="NAME", help="environment variable with the API key", **nothing
@@ -99,35 +99,35 @@ _PATIENCE: tuple[tuple[str, str, Any, str, str], ...] = (
         "give_up_after_sec",
         float,
         "SEC",
-        "end after SEC seconds without the service (60)",
+        "give up after this long (default: 60)",
     ),
     (
         "--max-reconnect-attempts",
         "max_reconnect_attempts",
         int,
         "N",
-        "end after N attempts (no limit)",
+        "give up after N attempts (default: no limit)",
     ),
     (
         "--reconnect-base-delay",
         "reconnect_base_delay_sec",
         float,
         "SEC",
-        "delay of the second attempt, then doubling (1)",
+        "delay before the second attempt, doubled before each later one (default: 1)",
     ),
     (
         "--max-reconnect-delay",
         "max_reconnect_delay_sec",
         float,
         "SEC",
-        "longest of these delays (30)",
+        "longest of these delays (default: 30)",
     ),
     (
         "--stable-after",
         "stable_after_sec",
         float,
         "SEC",
-        "a connection this old starts the count anew (10)",
+        "start counting anew once a connection has lasted this long (default: 10)",
     ),
 )
 

@@ -14,7 +14,7 @@ from unittest import mock
 import pytest
 
 from soniox_sync.cli.app import COMMANDS, build_parser, parse
-from soniox_sync.cli.parser import HelpFormatter, Parser
+from soniox_sync.cli.parser import HelpFormatter, ParseError, Parser
 from tests.cli.helpers import run_cli
 
 
@@ -133,6 +133,42 @@ def test_the_program_lists_its_commands_first() -> None:
             "no option --regoin before the command: did you mean --region?",
             "soniox-sync",
         ),
+        (
+            "converse --reply-comand cat",
+            "converse has no option --reply-comand: did you mean --reply-command?",
+            "soniox-sync converse",
+        ),
+        (
+            "jobs get --jsn",
+            "jobs get has no option --jsn: did you mean --json?",
+            "soniox-sync jobs get",
+        ),
+        (
+            "speak --Voice Nina",
+            "speak has no option --Voice: did you mean --voice?",
+            "soniox-sync speak",
+        ),
+        (
+            "transcribe -format srt",
+            "transcribe has no option -format: did you mean --format?",
+            "soniox-sync transcribe",
+        ),
+        (
+            "--format srt transcribe a.wav",
+            "no option --format before the command: give it after the command",
+            "soniox-sync",
+        ),
+        (
+            "jobs --region eu --stat run.json submit",
+            "jobs has no option --stat before the action: did you mean --state after the action?",
+            "soniox-sync jobs",
+        ),
+        ("TRANSCRIBE a.wav", "no command 'TRANSCRIBE': did you mean transcribe?", "soniox-sync"),
+        (
+            "transcribe a.wav --format SRT",
+            "--format: no choice 'SRT': did you mean srt?",
+            "soniox-sync transcribe",
+        ),
         ("models extra", "unexpected argument 'extra'", "soniox-sync models"),
         ("transcribe a.wav --pace", "--pace needs a value", "soniox-sync transcribe"),
         (
@@ -162,6 +198,33 @@ def test_a_usage_error_is_its_sentence_and_where_to_read_on(
     assert (done.code, done.out) == (2, "")
     assert first.startswith(f"soniox-sync: {sentence}")
     assert second == f"see {program} --help"
+
+
+def test_each_misspelled_option_is_answered_with_the_option() -> None:
+    """With a letter too much and its arguments missing, any option of any command is suggested."""
+    top = build_parser()
+    for words in ALL:
+        parser = top
+        for word in words:
+            parser = parser._children()[word]
+        for name in parser.option_names():
+            wrong = f"{name[:4]}{name[3:]}"
+            if name.startswith("--"):
+                with pytest.raises(ParseError, match=f"no option {wrong}.*: did you mean {name}"):
+                    top.parse([*words, wrong])
+
+
+def test_an_option_with_two_words_is_no_file() -> None:
+    """`argparse` would take a misspelled option with a space in its value for an argument."""
+    done = run_cli("transcribe", "a.wav", "--trm=Soniox Sync")
+    assert done.err.startswith("soniox-sync: transcribe has no option --trm: did you mean --term?")
+
+
+def test_values_that_look_like_options_are_left_alone() -> None:
+    """Texts with dashes, negative numbers and what follows `--` are arguments."""
+    assert parse(["speak", "-5", "degrees"]).text == ["-5", "degrees"]
+    assert parse(["speak", "--", "--voicee"]).text[-1] == "--voicee"
+    assert parse(["speak", "-- he said"]).text == ["-- he said"]
 
 
 def test_a_usage_error_as_json() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+from contextlib import redirect_stderr, redirect_stdout
 
 import pytest
 
+from soniox_sync.cli import main
 from soniox_sync.cli.console import Console, OutputClosed, OutputFailed, UsageError
 from soniox_sync.cli.progress import Progress
 from tests.cli.helpers import Screen
@@ -41,6 +44,22 @@ def test_console_reports_a_stdout_that_cannot_be_written(
     with pytest.raises(raised):
         console.write("x")
     console.write_error("x")
+
+
+@pytest.mark.parametrize(
+    "args", [["--help"], ["--version"], ["jobs", "submit", "--help"], ["speak", "-h", "--json"]]
+)
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EPIPE])
+def test_help_that_cannot_be_written(args: list[str], number: int) -> None:
+    """A full disk is an error, though `argparse` would hide it; a closed pipe ends quietly."""
+    err = io.StringIO()
+    with redirect_stdout(Failing(OSError(number, "reason"))), redirect_stderr(err):
+        code = main(args)
+    if number == errno.EPIPE:
+        assert (code, err.getvalue()) == (0, "")
+    else:
+        assert code == 1 and "cannot write the output: reason" in err.getvalue()
+        assert err.getvalue().startswith('{"error"' if "--json" in args else "soniox-sync: ")
 
 
 def test_console_without_streams(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     upload = actions.add(
         "upload", "upload files", _upload, "FILE...", "meeting.mp3 talk.mp3", more="files"
     )
-    upload.add_argument("files", nargs="+", metavar="FILE", help="audio file")
+    upload.add_argument("files", nargs="+", metavar="FILE", help="audio files")
     upload.add_argument("--reference", metavar="TEXT", help="your own reference for the files")
     actions.add("list", "list all files", _list)
     actions.add("count", "count the files", _count)

@@ -4,9 +4,9 @@
   soniox-sync sandbox --port 8123 --engines tones
   soniox-sync sandbox --replay trace.jsonl
 
-Prints its URLs, the shell commands that make programs using this library (also with SlngClient or
---gateway slng) or the official JavaScript SDK connect to it, and two lines of code for each of the
-official SDKs: the one for Python reads no URL from the environment. The exit code is 130, as for
+Prints its URLs; shell commands that make programs connect to it, if they use this library (also
+SlngClient and --gateway slng) or the official JavaScript SDK; and two lines of code for each of the
+official SDKs, as the one for Python reads no URL from the environment. The exit code is 130, as for
 every command that Ctrl-C ends.
 
 With --replay it plays the service's side of a trace that was recorded with --trace or trace=, once:
@@ -14,9 +14,9 @@ each message when the client has sent what came before it. A difference is a lin
 error for the client. What was not played is written to stderr at the end. SONIOX_SYNC_TRACE must
 not be set where the client runs: it would append to the trace.
 
-It recognises what other commands have spoken with --sandbox: that is remembered in the user's cache
-folder, or in the one that SONIOX_SYNC_CACHE names (empty: nowhere), up to 64 MiB and for 30 days.
---no-cache switches it off, --clear-cache forgets it.
+It recognises what other commands have spoken with --sandbox. That is kept in your cache folder, or
+in the folder that SONIOX_SYNC_CACHE names (if empty, nowhere): at most 64 MiB, for 30 days.
+--no-cache turns this off, --clear-cache forgets what was kept.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--engines",
         choices=("auto", "speech", "tones"),
         default="auto",
-        help="speech needs soniox-sync[sandbox], tones need nothing (default: speech if installed)",
+        help="speech needs the extra sandbox, tones need nothing (default: speech if installed)",
     )
     parser.add_argument(
         "--allow-origin",
@@ -75,7 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--clear-cache",
         action="store_true",
-        help="forget what the sandboxes of commands have spoken, and end",
+        help="forget what commands have spoken with --sandbox, and exit",
     )
     parser.add_argument(
         "--replay", metavar="FILE", help="play the service's side of a recorded trace"
@@ -84,7 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--replay-speed",
         metavar="N",
         type=_speed,
-        help="of the trace's time; max does not wait (default: 1)",
+        help="how many times as fast as it was recorded; max does not wait (default: 1)",
     )
 
 

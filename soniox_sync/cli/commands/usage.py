@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="days to look back, 1 to 365 (default: 30; with --logs 1, at most 31)",
     )
     kind = parser.add_mutually_exclusive_group()
-    kind.add_argument("--logs", action="store_true", help="show single requests")
+    kind.add_argument("--logs", action="store_true", help="show each request")
     kind.add_argument("--limits", action="store_true", help="show the limits of concurrent streams")
 
 
