@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Optional, TextIO
+from typing import Optional, TextIO, Union
 
 from .parser import Parser
 
@@ -16,6 +17,8 @@ Completer = Callable[..., Sequence[str]]
 _REGIONS = ("us", "eu", "jp", "in")
 # What the values of an option or argument are called that are names of files or folders.
 _FILES = ("FILE", "PATH", "DIR", "FOLDER")
+# descriptor on which the scripts of argcomplete read
+_SHELL_DESCRIPTOR = 8
 
 
 def is_asked() -> bool:
@@ -41,10 +44,42 @@ def complete(
             completer = _completer_of(each, action)
             if completer is not None:
                 action.completer = completer  # type: ignore[attr-defined]
+    try:
+        output = output or _shell()
+    except OSError:
+        leave(1)  # no shell reads it
+        return
     # options only after a dash: what is wanted after a command is a file
     argcomplete.autocomplete(
-        parser, always_complete_options=False, exit_method=leave, output_stream=output
+        parser,
+        always_complete_options=False,
+        exit_method=leave,
+        output_stream=output,
+        default_completer=_files,  # type: ignore[arg-type]
     )
+
+
+def _shell() -> TextIO:
+    """Open what the shell reads. `argcomplete` would fail at a name that is not UTF-8."""
+    file: Union[str, int] = os.environ.get("_ARGCOMPLETE_STDOUT_FILENAME") or _SHELL_DESCRIPTOR
+    return open(file, "w", encoding=sys.getfilesystemencoding(), errors="surrogateescape")
+
+
+def _files(prefix: str, **_asked: object) -> Sequence[str]:
+    """Return the files and folders that begin with `prefix`, whatever bytes their names have."""
+    folder, slash, start = prefix.rpartition("/")
+    top = os.path.expanduser(f"{folder}{slash}") or os.curdir
+    try:
+        names = os.listdir(top)
+    except OSError:
+        return ()
+    found = [
+        f"{folder}{slash}{name}{'/' if os.path.isdir(os.path.join(top, name)) else ''}"
+        for name in names
+        if name.startswith(start) and (start or not name.startswith("."))
+    ]
+    # the shell splits its answer at control characters
+    return sorted(name for name in found if not any(char < " " for char in name))
 
 
 def _parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:

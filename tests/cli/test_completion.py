@@ -39,6 +39,11 @@ def completed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     folder = tmp_path_factory.mktemp("files")
     (folder / "meeting.wav").touch()
     (folder / "music").mkdir()
+    (folder / "music" / "x y.wav").touch()
+    (folder / ".hidden").touch()
+    os.symlink("loop", folder / "loop")
+    if sys.platform == "linux":
+        (folder / os.fsdecode(b"b\xff.wav")).touch()
     lines = [line for line, _ in EXPECTED]
     done = subprocess.run(
         [sys.executable, "-c", _PROGRAM],
@@ -63,6 +68,10 @@ EXPECTED = [
     ("soniox-sync --region ", ["us", "eu", "jp", "in"]),
     ("soniox-sync speak --audio-format m", ["mp3"]),
     ("soniox-sync transcribe m", ["meeting.wav", "music/"]),
+    ("soniox-sync transcribe music/", ["music/x\\ y.wav"]),
+    ("soniox-sync transcribe l", ["loop"]),
+    ("soniox-sync transcribe .h", [".hidden"]),
+    ("soniox-sync transcribe no/such", [""]),
     ("soniox-sync jobs submit --state mee", ["meeting.wav"]),
     ("soniox-sync jobs submit --reference m", [""]),
     ("soniox-sync models --gate", [""]),
@@ -74,6 +83,34 @@ EXPECTED = [
 def test_a_line_is_completed(completed: dict[str, list[str]], line: str, words: list[str]) -> None:
     """Commands, shown options, choices, and files only where files are wanted."""
     assert completed[line] == words
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are Unicode")
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+def test_a_name_that_is_not_utf_8_is_completed(tmp_path: Path, locale: str) -> None:
+    """It is written to the shell with the bytes that it has."""
+    pytest.importorskip("argcomplete", reason="needs the extra cli")
+    os.mkdir(tmp_path / "in")
+    (tmp_path / "in" / os.fsdecode(b"b\xff.wav")).touch()
+    line = "soniox-sync transcribe in/"
+    subprocess.run(
+        [sys.executable, "-m", "soniox_sync"],
+        env={
+            **os.environ,
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+            "LC_ALL": locale,
+            "_ARGCOMPLETE": "1",
+            "_ARGCOMPLETE_IFS": "\n",
+            "_ARGCOMPLETE_STDOUT_FILENAME": str(tmp_path / "answer"),
+            "COMP_LINE": line,
+            "COMP_POINT": str(len(line)),
+            "COMP_TYPE": "9",
+        },
+        cwd=tmp_path,
+        timeout=TIMEOUT_SEC,
+        check=True,
+    )
+    assert (tmp_path / "answer").read_bytes() == b"in/b\xff.wav "
 
 
 def test_all_commands_are_offered() -> None:
