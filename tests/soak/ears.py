@@ -7,8 +7,8 @@
 
 `files` speaks ten sentences in three languages into wav, flac, mp3 and opus, each with a command
 of its own, makes copies of the WAV (8, 16, 44.1, 48 kHz, stereo, telephone, 8 dB quieter, inverted,
-after a second of silence, and some of these together), and transcribes all of them in other processes; the text must be
-equal.
+after a second of silence, and some of these together), and transcribes all of them in other
+processes; the text must be equal.
 `montage` strings parts of sentences together, damages the result and compares words and times.
 `strangers` transcribes recordings (WAV or mp3) with hundreds of sentences in the index: none of
 their words may be recognised. `cost` compares the CPU time of listening with that of the speech's

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import subprocess
@@ -115,6 +116,21 @@ def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
         os.utime(tmp_path / name, ns=(before, before))
     SpeechFolder(tmp_path).write("new", b"x")
     assert sorted(file.name for file in tmp_path.iterdir()) == [".speech-busy", "new.speech"]
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_a_write_that_fails_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    """Neither a full disk nor Ctrl-C leaves half a file behind."""
+
+    def failing(source: str, target: str) -> None:
+        raise error
+
+    monkeypatch.setattr("soniox_sync.sandbox.engines.copies.folder.os.replace", failing)
+    with contextlib.suppress(KeyboardInterrupt):
+        SpeechFolder(tmp_path).write("a", b"one")
+    assert os.listdir(tmp_path) == []
 
 
 @POSIX

@@ -185,7 +185,7 @@ class SpeechFolder:
             # Windows: a reader has it open, and so it is there already
             if not target.exists():
                 raise
-        except OSError:
+        except BaseException:  # also Ctrl-C: nothing half written stays
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
             raise
