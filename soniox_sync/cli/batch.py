@@ -19,7 +19,7 @@ from ..errors import (
     SonioxError,
 )
 from .console import Console, UsageError, is_terminal
-from .inputs import Input
+from .inputs import Inputs
 from .listening import transcribe
 from .outputs import FileOutputs, Output, Outputs, captions_on, open_outputs
 from .progress import Progress, clock
@@ -53,27 +53,36 @@ class SomeFailed(SonioxError):
 
 @dataclass
 class Batch:
-    """Inputs of one command. `targets`: a file for each, `None` for stdout."""
+    """Inputs of one command. `targets`: a file for each, `None` for stdout.
+
+    `begun`: whether there has been a heading.
+    """
 
     args: argparse.Namespace
     console: Console
     client: Client
     config: Mapping[str, Any]
     reconnect: bool
-    inputs: Sequence[Input]
+    inputs: Inputs
     targets: Optional[Sequence[str]]
+    begun: bool = False
 
     def run(self) -> None:
         """Transcribe each input; one that fails does not end the others, unless they would, too.
 
+        What stands for no input is reported first.
+
         Raises
             SomeFailed: some of several inputs failed.
         """
-        if len(self.inputs) == 1:
+        total = self.inputs.total
+        if total == 1:
             self._transcribe(0)
             return
-        failed = total_ms = done = 0
-        for index, each in enumerate(self.inputs):
+        for missing in self.inputs.unusable:
+            self._report_failure(missing.source, missing.error)
+        failed, total_ms, done = len(self.inputs.unusable), 0, 0
+        for index, each in enumerate(self.inputs.usable):
             try:
                 total_ms += self._transcribe(index)
                 done += 1
@@ -83,25 +92,26 @@ class Batch:
                         self._note_rest(index)
                     raise
                 failed += 1
-                args = self.args
-                report_one_of_several(
-                    error, self.console, each.source, verbose=args.verbose, as_json=args.json
-                )
+                self._report_failure(each.source, error)
             if self.console.interrupts.interrupted:
                 self._note_rest(index + 1)
                 return
-        self.console.note(f"{done} of {len(self.inputs)} files, {clock(total_ms)} of audio")
+        self.console.note(f"{done} of {total} files, {clock(total_ms)} of audio")
         if failed:
-            raise SomeFailed(f"{failed} of {len(self.inputs)} files failed")
+            raise SomeFailed(f"{failed} of {total} files failed")
+
+    def _report_failure(self, name: str, error: BaseException) -> None:
+        args = self.args
+        report_one_of_several(error, self.console, name, verbose=args.verbose, as_json=args.json)
 
     def _note_rest(self, done: int) -> None:
-        left = len(self.inputs) - done
+        left = len(self.inputs.usable) - done
         if left:
-            self.console.note(f"{left} of {len(self.inputs)} files were not transcribed")
+            self.console.note(f"{left} of {self.inputs.total} files were not transcribed")
 
     def _transcribe(self, index: int) -> int:
         """Transcribe one input; return the milliseconds of its audio."""
-        each = self.inputs[index]
+        each = self.inputs.usable[index]
         source = None if self.args.mic else each.source
         meter = _Meter()
         with open_source(self.args, self.console, source) as audio:
@@ -119,11 +129,12 @@ class Batch:
 
     @contextmanager
     def _outputs(self, index: int, meter: _Meter) -> Iterator[Outputs]:
-        each, several = self.inputs[index], len(self.inputs) > 1
+        each, several = self.inputs.usable[index], self.inputs.total > 1
         path = None if self.args.mic or each.source == "-" else each.source
         if self.targets is None:
             if several and not self.args.json:
-                self.console.write_heading(each.source, first=index == 0)
+                self.console.write_heading(each.source, first=not self.begun)
+                self.begun = True
             name = each.source if several else ""
             with open_outputs(self.args, self.console, path, name) as outputs:
                 outputs.attach(meter)
@@ -131,7 +142,7 @@ class Batch:
             return
         with Progress(self.console) if several else nullcontext() as progress:
             if progress is not None:
-                meter.draw_on(progress, f"{each.name} ({index + 1} of {len(self.inputs)})")
+                meter.draw_on(progress, f"{each.name} ({index + 1} of {len(self.inputs.usable)})")
             extra: list[Output] = [meter]
             if not several and is_terminal(self.console.stderr):
                 extra.append(captions_on(self.console))
@@ -142,11 +153,11 @@ class Batch:
     def _report(self, index: int, audio_ms: int) -> None:
         if self.targets is None:
             return
-        each, target = self.inputs[index], self.targets[index]
+        each, target = self.inputs.usable[index], self.targets[index]
         if self.args.json:
             fields = {"file": each.source, "output": target, "audio_ms": audio_ms}
             self.console.write_json(json.dumps(fields, ensure_ascii=False))
-        elif len(self.inputs) == 1:
+        elif self.inputs.total == 1:
             self.console.note(f"wrote {target}")
         else:
             self.console.note(f"{each.source} -> {target} ({clock(audio_ms)})")

@@ -15,7 +15,7 @@ from typing import IO, Any, BinaryIO, Optional, Protocol
 
 from .interrupt import Interrupts
 
-__all__ = ["Console", "Drawing", "OutputClosed", "OutputFailed", "UsageError"]
+__all__ = ["Console", "Drawing", "InputError", "OutputClosed", "OutputFailed", "UsageError"]
 
 # The widest characters take two columns.
 _MIN_COLUMNS = 2
@@ -23,6 +23,10 @@ _MIN_COLUMNS = 2
 
 class UsageError(Exception):
     """Command line that cannot be carried out; exit code 2."""
+
+
+class InputError(UsageError):
+    """Input that cannot be used, such as a file that is not there; the message names it."""
 
 
 class OutputClosed(Exception):

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ..audio.formats import ASYNC_CONTAINERS
-from .console import UsageError
+from .console import InputError
 
-__all__ = ["Input", "expanded", "is_url"]
+__all__ = ["Input", "Inputs", "Unusable", "expanded", "is_url"]
 
 # Endings of the files that are taken from a folder, with other names of the same containers.
 _SUFFIXES = {f".{name}" for name in ASYNC_CONTAINERS} | {".aif", ".oga", ".opus"}
@@ -37,28 +37,58 @@ class Input:
         return os.path.basename(path.rstrip("/")) or "audio"
 
 
+@dataclass(frozen=True)
+class Unusable:
+    """Argument that stands for no input, and why: a file that is not there, for example."""
+
+    source: str
+    error: InputError
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Inputs that the arguments stand for, and the arguments that stand for none."""
+
+    usable: list[Input]
+    unusable: list[Unusable]
+
+    @property
+    def total(self) -> int:
+        """Number of both: what the command line is about."""
+        return len(self.usable) + len(self.unusable)
+
+
 def is_url(source: str) -> bool:
     """Return whether a source is a URL."""
     return source.lower().startswith(("http://", "https://"))
 
 
-def expanded(sources: Sequence[str], *, folders: bool, urls: bool) -> list[Input]:
+def expanded(sources: Sequence[str], *, folders: bool, urls: bool) -> Inputs:
     """Return the inputs that the arguments stand for, in their order, each file once.
 
     A pattern such as `*.wav`, which a shell has left to us, stands for the files it matches. With
-    `folders` a folder stands for the audio files in it, at any depth.
+    `folders` a folder stands for the audio files in it, at any depth. One that is missing does not
+    keep the others from being done.
 
     Raises
-        UsageError: a file cannot be read, a pattern matches nothing, or a folder has no audio.
+        InputError: there are only arguments that stand for no input: a file that cannot be read, a
+            pattern that matches nothing, a folder without audio.
     """
-    found: list[Input] = []
+    found = Inputs([], [])
     seen: set[str] = set()
-    for source in sources:
-        for each in _inputs(source, folders=folders, urls=urls):
+    for source in dict.fromkeys(sources):
+        try:
+            each_of = list(_inputs(source, folders=folders, urls=urls))
+        except InputError as error:
+            found.unusable.append(Unusable(source, error))
+            continue
+        for each in each_of:
             known = each.source if is_url(each.source) else os.path.realpath(each.source)
             if known not in seen:
                 seen.add(known)
-                found.append(each)
+                found.usable.append(each)
+    if found.unusable and not found.usable:
+        raise InputError("; ".join(str(each.error) for each in found.unusable))
     return found
 
 
@@ -66,7 +96,7 @@ def _inputs(source: str, *, folders: bool, urls: bool) -> Iterator[Input]:
     if source == "-" or (is_url(source) and urls):
         yield Input(source)
     elif not source:
-        raise UsageError("the name of a file is empty")
+        raise InputError("the name of a file is empty")
     elif os.path.isdir(source):
         yield from _folder(source, folders=folders)
     elif os.path.lexists(source) or not glob.has_magic(source) or is_url(source):
@@ -75,13 +105,13 @@ def _inputs(source: str, *, folders: bool, urls: bool) -> Iterator[Input]:
     else:
         matches = [path for path in sorted(glob.glob(source, recursive=True)) if _is_file(path)]
         if not matches:
-            raise UsageError(f"no file matches {source}")
+            raise InputError(f"no file matches {source}")
         yield from map(Input, matches)
 
 
 def _folder(top: str, *, folders: bool) -> Iterator[Input]:
     if not folders:
-        raise UsageError(
+        raise InputError(
             f"cannot read {top}: it is a folder; name its files ({os.path.join(top, '*.wav')}), "
             f"or let the service read them: soniox-sync jobs submit {top}"
         )
@@ -96,7 +126,7 @@ def _folder(top: str, *, folders: bool) -> Iterator[Input]:
                 yield Input(os.path.join(path, name), "" if inside == os.curdir else inside)
     if not found:
         known = " ".join(sorted(_SUFFIXES))
-        raise UsageError(f"no audio files in {top}: none ends with {known}")
+        raise InputError(f"no audio files in {top}: none ends with {known}")
 
 
 def _is_file(path: str) -> bool:
@@ -110,4 +140,4 @@ def _check_exists(path: str) -> None:
         os.stat(path)
     except (OSError, ValueError) as error:  # ValueError: a null character in the name
         reason = getattr(error, "strerror", None) or error
-        raise UsageError(f"cannot read {path}: {reason}") from error
+        raise InputError(f"cannot read {path}: {reason}") from error

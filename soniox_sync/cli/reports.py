@@ -9,18 +9,20 @@ import traceback
 from typing import Any
 
 from ..errors import AbortError, ConfigurationError, SonioxError
-from .console import Console, OutputFailed, UsageError
+from .console import Console, InputError, OutputFailed, UsageError
 from .interrupt import Terminated
 from .parser import ParseError
 
 __all__ = [
     "FAILED",
+    "AboutInput",
     "INTERRUPTED",
     "OK",
     "PROGRAM",
     "USAGE",
     "error_fields",
     "exit_code",
+    "message_about",
     "message_of",
     "report",
     "report_one_of_several",
@@ -79,6 +81,8 @@ _ARGUMENTS = {
     "transcription_id": "ID",
     "voice_id": "ID",
 }
+# how a message begins that is about the one file of a call
+_FILE = f"{_ARGUMENTS['file']}: "
 _NAMES = "|".join(_OPTIONS)
 # `sample_rate: expected ...`, `sample_rate=16000, `, `(world_part=)`
 _SUBJECT = re.compile(rf"^({_NAMES}|{'|'.join(_ARGUMENTS)})(\[\d+\])?(?=: )")
@@ -110,8 +114,20 @@ _PHRASES = (
 )
 
 
+class AboutInput(Exception):
+    """Error about the only input of a command, which is reported with its name."""
+
+    def __init__(self, name: str, error: BaseException) -> None:
+        super().__init__(str(error))
+        self.name = name
+        self.error = error
+        self.__cause__ = error
+
+
 def exit_code(error: BaseException, *, interrupted: bool) -> int:
     """Return the exit code for the exception that ended a command."""
+    if isinstance(error, AboutInput):
+        return exit_code(error.error, interrupted=interrupted)
     if isinstance(error, Terminated):
         return _SIGNAL_BASE + error.signum
     if interrupted or isinstance(error, KeyboardInterrupt):
@@ -134,6 +150,8 @@ def report(
         )
     if _is_interruption(error, interrupted):
         console.note("interrupted")
+    elif isinstance(error, AboutInput):
+        report_one_of_several(error.error, console, error.name, verbose=0, as_json=as_json)
     elif as_json:
         fields = error_fields(error, exit_code(error, interrupted=interrupted))
         console.write_error(json.dumps({"error": fields}, default=str))
@@ -164,7 +182,15 @@ def report_one_of_several(
         fields = {"file": name, **error_fields(error, exit_code(error, interrupted=False))}
         console.write_error(json.dumps({"error": fields}, default=str))
     else:
-        console.write_error(f"{PROGRAM}: {name}: {message_of(error)}")
+        console.write_error(f"{PROGRAM}: {message_about(name, error)}")
+
+
+def message_about(name: str, error: BaseException) -> str:
+    """Return the message of an error about an input, in which the input is named once."""
+    message = message_of(error)
+    if isinstance(error, InputError) or _has_filename(error):
+        return message
+    return f"{name}: {message[len(_FILE) :] if message.startswith(_FILE) else message}"
 
 
 def error_fields(error: BaseException, code: int) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Optional, Union
 
 from ..audio.formats import is_raw
 from ..sources import AudioSource, FileSource, MicrophoneSource, PipeSource
-from .console import Console, UsageError
+from .console import Console, InputError
 from .inputs import is_url
 
 __all__ = ["open_source"]
@@ -33,14 +33,14 @@ def open_source(
     data from pipes is sent as it arrives.
 
     Raises
-        UsageError: the input cannot be read, is empty, or is raw audio of unknown format.
+        InputError: the input cannot be read, is empty, or is raw audio of unknown format.
     """
     if source is None:
         log.info("reading the microphone")
         yield MicrophoneSource()
         return
     if is_url(source):
-        raise UsageError(
+        raise InputError(
             "a URL cannot be transcribed in real time: download it, or let the service do so: "
             f"soniox-sync jobs submit {source}"
         )
@@ -58,7 +58,7 @@ def open_source(
 
 def _stdin_source(args: argparse.Namespace, console: Console) -> AudioSource:
     if console.stdin is not None and console.stdin.isatty():
-        raise UsageError(
+        raise InputError(
             "stdin is a terminal: pipe audio into this command, give a FILE, or use --mic"
         )
     stdin = console.binary_stdin()
@@ -70,14 +70,14 @@ def _stdin_source(args: argparse.Namespace, console: Console) -> AudioSource:
 
 def _check_not_empty(file: Union[str, BinaryIO], name: str) -> None:
     if os.stat(file if isinstance(file, str) else file.fileno()).st_size == 0:
-        raise UsageError(f"{name} is empty: there is nothing to transcribe")
+        raise InputError(f"{name} is empty: there is nothing to transcribe")
 
 
 def _is_regular(file: Union[str, BinaryIO]) -> bool:
     """Return whether a file is a regular one, which is seekable; a pipe is not.
 
     Raises
-        UsageError: it does not exist, or is a directory.
+        InputError: it does not exist, or is a directory.
     """
     try:
         mode = os.stat(file if isinstance(file, str) else file.fileno()).st_mode
@@ -87,7 +87,7 @@ def _is_regular(file: Union[str, BinaryIO]) -> bool:
         return False  # no descriptor
     if stat.S_ISDIR(mode):
         name = file if isinstance(file, str) else "stdin"
-        raise UsageError(f"cannot read {name}: it is a directory")
+        raise InputError(f"cannot read {name}: it is a directory")
     return stat.S_ISREG(mode)
 
 
@@ -98,15 +98,15 @@ def _opened(path: str) -> BinaryIO:
         raise _cannot_read(path, error) from error
 
 
-def _cannot_read(path: str, error: Exception) -> UsageError:
+def _cannot_read(path: str, error: Exception) -> InputError:
     # a ValueError: the path contains a null character
-    return UsageError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}")
+    return InputError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}")
 
 
 def _check_has_header(args: argparse.Namespace, source: str) -> None:
     suffix = os.path.splitext(source)[1].lower()
     if args.audio_format is None and (suffix in _RAW_SUFFIXES or is_raw(suffix[1:])):
-        raise UsageError(
+        raise InputError(
             f"{source} looks like raw audio, without a header: give its format, for example "
             "--audio-format pcm_s16le --sample-rate 16000 --channels 1"
         )

@@ -40,23 +40,30 @@ def format_of(format: Optional[str], output: Optional[str], formats: Sequence[st
 
 
 def targets_of(
-    inputs: Sequence[Input], output: str, ending: str, taken: Collection[str] = ()
+    inputs: Sequence[Input],
+    output: str,
+    ending: str,
+    taken: Collection[str] = (),
+    *,
+    total: int = 0,
 ) -> list[str]:
     """Return the path of each input's result.
 
     One input is written to `output`, unless that is a folder. In a folder it is named after the
     input; of two with the same stem the second keeps its old suffix: `a.srt`, `a.mp3.srt`.
-    `taken`: paths that are not free any more.
+    `taken`: paths that are not free any more. `total`: how many inputs were named, if these are
+    only some of them: whether they need a folder does not depend on which files are there.
 
     Raises
         UsageError: several inputs for one file, or a result that would replace its input.
     """
     if not output:
         raise UsageError("-o needs the name of a file or folder")
-    if len(inputs) == 1 and not _is_folder(output):
+    total = max(total, len(inputs))
+    if total == 1 and not _is_folder(output):
         return [_not_an_input(output, inputs)]
     if os.path.isfile(output) or os.path.splitext(output)[1].lower() in _FORMAT_OF_ENDING:
-        raise UsageError(f"-o: {output} is a file, and {len(inputs)} inputs need a folder")
+        raise UsageError(f"-o: {output} is a file, and {total} inputs need a folder")
     used = {path.casefold() for path in taken}
     targets = []
     for each in inputs:

@@ -98,6 +98,16 @@ def test_a_program_that_fails_is_an_error(tmp_path: Path) -> None:
     assert done.code == 1
 
 
+def test_without_devices_a_caller_can_be_scripted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no microphone the message has the way that needs none."""
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    done = run_cli("--sandbox", "converse", "--reply-command", "cat")
+    assert done.code == 1
+    assert done.err.rstrip().endswith(
+        "to try it without audio devices, script the caller: --sandbox --line TEXT"
+    )
+
+
 def test_a_line_needs_the_sandbox() -> None:
     """Nobody scripts a caller for a real microphone."""
     done = run_cli("converse", "--reply-command", "cat", "--line", "Hello.")

@@ -47,14 +47,14 @@ def test_patterns_are_expanded_in_order_and_files_named_once(folder: Path) -> No
     touch("b.wav", "a.wav", "deep/c.wav", "x[1].wav")
     os.symlink("a.wav", "link.wav")
     names = ["b.wav", "?.wav", "**/c.wav", "x[1].wav", "link.wav", "./a.wav"]
-    found = expanded(names, folders=False, urls=False)
+    found = expanded(names, folders=False, urls=False).usable
     assert [each.source for each in found] == ["b.wav", "a.wav", "deep/c.wav", "x[1].wav"]
 
 
 def test_a_folder_stands_for_its_audio(folder: Path) -> None:
     """Audio files at any depth, sorted, with the folder that they are in; nothing hidden."""
     touch("in/b.MP3", "in/a.wav", "in/notes.txt", "in/.a.wav", "in/sub/c.m4a", "in/.git/d.wav")
-    found = expanded(["in"], folders=True, urls=True)
+    found = expanded(["in"], folders=True, urls=True).usable
     assert [(each.source, each.folder) for each in found] == [
         ("in/a.wav", ""),
         ("in/b.MP3", ""),
@@ -212,7 +212,7 @@ def test_one_file_that_fails_does_not_end_the_others(service: Sandbox, files: li
     assert done.code == 1
     assert sorted(os.listdir("out")) == ["a.mp3.txt", "a.txt"]
     assert done.err.splitlines() == [
-        "soniox-sync: b.wav: b.wav is empty: there is nothing to transcribe",
+        "soniox-sync: b.wav is empty: there is nothing to transcribe",
         "soniox-sync: 1 of 3 files failed",
     ]
 
@@ -264,12 +264,48 @@ def test_an_outage_ends_the_command(
     assert done.code == 1 and done.err.count("Gave up") == 1 == done.err.count("\n")
 
 
-def test_a_typing_error_is_found_before_anything_is_sent(
+def test_a_file_that_is_missing_does_not_keep_the_others(
     service: Sandbox, files: list[str]
 ) -> None:
-    """A file that is not there ends the command at once."""
-    done = run_cli("transcribe", "a.wav", "typo.wav", "--pace", "0")
-    assert (done.code, done.out) == (2, "") and "typo.wav" in done.err
+    """It is named before anything else, what can be done is done, and the exit code is 1."""
+    Path("folder").mkdir()
+    args = ["transcribe", "a.wav", "typo.wav", "x*.wav", "folder", "--pace", "0"]
+    done = run_cli(*args)
+    assert (done.code, done.out) == (1, f"==> a.wav <==\n{TEXT}")
+    assert done.err.splitlines()[:2] == [
+        "soniox-sync: cannot read typo.wav: No such file or directory",
+        "soniox-sync: no file matches x*.wav",
+    ]
+    assert "folder: it is a folder" in done.err.splitlines()[2]
+    assert done.err.splitlines()[3:] == ["soniox-sync: 3 of 4 files failed"]
+    lines = run_cli(*args, "--json", "-o", "out").err.splitlines()
+    assert [json.loads(line)["error"].get("file") for line in lines] == [
+        "typo.wav",
+        "x*.wav",
+        "folder",
+        None,
+    ]
+
+
+def test_where_results_go_does_not_depend_on_what_is_missing(
+    service: Sandbox, files: list[str]
+) -> None:
+    """Two were named: it is a folder, also when only one of them is there."""
+    assert run_cli("transcribe", "a.wav", "typo.wav", "--pace", "0", "-o", "out").code == 1
+    assert os.listdir("out") == ["a.txt"]
+    done = run_cli("transcribe", "a.wav", "typo.wav", "--pace", "0", "-o", "out.srt")
+    assert done.code == 2 and "out.srt is a file, and 2 inputs need a folder" in done.err
+    done = run_cli("transcribe", "a.wav", "typo.wav", "--format", "srt")
+    assert (done.code, done.err) == (2, "soniox-sync: 2 inputs as srt: add -o FOLDER\n")
+
+
+def test_nothing_is_sent_if_all_files_are_missing(service: Sandbox, files: list[str]) -> None:
+    """That is a usage error, which names all of them."""
+    done = run_cli("transcribe", "typo.wav", "x*.wav", "--pace", "0")
+    assert (done.code, done.err) == (
+        2,
+        "soniox-sync: cannot read typo.wav: No such file or directory; no file matches x*.wav\n",
+    )
     assert not service.log.entries(kind="stt")
 
 

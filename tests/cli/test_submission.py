@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import threading
@@ -170,7 +171,44 @@ def test_one_file_that_fails_does_not_end_the_others(service: Sandbox, folder: l
     assert done.code == 1 and len(list(Path("out").rglob("*.txt"))) == 5
     first, last = done.err.splitlines()
     assert first.startswith("soniox-sync: in/c.wav: ") and "Invalid audio file" in first
-    assert last == "soniox-sync: 1 of 6 files were not transcribed"
+    assert last == "soniox-sync: 1 of 6 files was not transcribed"
+
+
+def test_the_failure_of_a_single_file_names_it(service: Sandbox, folder: list[str]) -> None:
+    """The message begins with the file, and with --json that is a field; it is named once."""
+    Path("in/c.wav").write_bytes(b"this is no audio at all")
+    Path("empty.wav").touch()
+    done = run_cli("jobs", "submit", "in/c.wav", "--wait")
+    assert done.code == 1 and done.err.startswith("soniox-sync: in/c.wav: transcription ")
+    done = run_cli("jobs", "submit", "in/c.wav", "--wait", "--json")
+    error = json.loads(done.err)["error"]
+    assert (error["file"], error["type"]) == ("in/c.wav", "TranscriptionFailedError")
+    done = run_cli("jobs", "submit", "empty.wav")
+    assert (done.code, done.err) == (
+        2,
+        "soniox-sync: empty.wav: expected a file with content, got an empty one\n",
+    )
+
+
+def test_a_refused_key_is_not_the_fault_of_a_file(
+    service: Sandbox, folder: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error of every file is reported without the name of the only one."""
+    monkeypatch.setenv("SONIOX_API_KEY", "invalid-key")
+    done = run_cli("jobs", "submit", "in/a.wav")
+    assert done.code == 1 and "401" in done.err and "a.wav" not in done.err
+
+
+def test_files_that_are_missing_do_not_keep_the_others(service: Sandbox, folder: list[str]) -> None:
+    """Each is named at once, the others are transcribed, and the exit code is 1."""
+    Path("none").mkdir()
+    done = run_cli("jobs", "submit", "no.wav", "in/a.wav", "none", "x*", "--wait", "-o", "out")
+    assert done.code == 1 and os.listdir("out") == ["a.txt"]
+    first, second, third, last = done.err.splitlines()
+    assert first == "soniox-sync: cannot read no.wav: No such file or directory"
+    assert second.startswith("soniox-sync: no audio files in none: ")
+    assert third == "soniox-sync: no file matches x*"
+    assert last == "soniox-sync: 3 of 4 files were not transcribed"
 
 
 def test_a_refused_key_ends_the_run(
@@ -272,13 +310,14 @@ def test_a_file_that_is_no_state_is_refused(
     """It is not replaced, and nothing is sent."""
     Path("run.json").write_text(content)
     done = run_cli("jobs", "submit", "in", "--state", "run.json")
-    assert done.code == 2 and "run.json is not the state of a run of jobs" in done.err
+    assert done.code == 2 and done.err.count("\n") == 1
+    assert re.search(r"run\.json is (damaged: item 1 |not the state of a run of jobs: )", done.err)
     assert Path("run.json").read_text() == content and not Path("run.json.lock").exists()
 
 
 def test_two_runs_cannot_share_a_state(service: Sandbox, folder: list[str]) -> None:
     """The second is refused while the first holds the file, and only then."""
-    holder = StateFile("run.json", {})
+    holder = StateFile("run.json", {}, service.urls.api)
     done = run_cli("jobs", "submit", "in", "--state", "run.json")
     assert (done.code, done.err) == (2, "soniox-sync: --state: run.json is in use by another run\n")
     os.symlink("run.json", "link.json")  # another name of the same file

@@ -4,10 +4,11 @@
   soniox-sync --sandbox converse --reply-command cat --line "Good morning." --line "Thank you."
 
 Each turn is a line on the program's standard input, and its reply a line on its standard output;
-an empty line says nothing. It must not keep its output back: a Python program may print, others
-flush each line (sed -u). It is started once, and the conversation ends when it does. Speak while it
-speaks to interrupt it. With a microphone nothing is heard while the agent speaks, unless a
-headset allows --duplex full. With --sandbox, --line scripts a caller: no microphone is needed.
+an empty line says nothing. The program must not buffer its output: one in Python can simply print,
+others must flush each line (sed -u). It is started once, and the conversation ends when it does.
+You can interrupt the agent by speaking, which takes a headset and --duplex full: otherwise the
+microphone is not heard while the agent speaks. With --sandbox, --line scripts a caller, and no
+microphone is needed.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Optional
 
+from ...errors import AudioSourceError
 from ..console import Console, UsageError
 from ..options import add_patience, number, patience_of
 from ..replying import ReplyCommand
@@ -33,6 +35,8 @@ USAGE = "--reply-command CMD"
 HELP = "talk to a program that answers"
 SUPPORTS_GATEWAY = True
 
+_NO_DEVICE = "to try it without audio devices, script the caller: --sandbox --line TEXT"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
@@ -46,24 +50,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--line",
         action="append",
         metavar="TEXT",
-        help="with --sandbox: a caller says this; again for its next line",
+        help="with --sandbox: what a scripted caller says; repeatable",
     )
     parser.add_argument("--greeting", metavar="TEXT", help="what the agent says first")
     parser.add_argument(
-        "--voice", default="Adrian", metavar="NAME", help="its voice (default: %(default)s)"
+        "--voice", default="Adrian", metavar="NAME", help="the agent's voice (default: %(default)s)"
     )
     parser.add_argument(
         "--language", default="en", metavar="XX", help="language spoken (default: %(default)s)"
     )
     parser.add_argument("--model", metavar="NAME", help="model of the recogniser")
     parser.add_argument(
-        "--duplex", choices=("full", "half"), help="full: with a headset, you can interrupt"
+        "--duplex", choices=("full", "half"), help="full: you can interrupt; wear a headset"
     )
     parser.add_argument(
         "--patience",
         type=number(float, 0, 60),
         metavar="SEC",
-        help="wait so long after a pause before answering (default: 0)",
+        help="wait this long after a pause before answering (default: 0)",
     )
     add_patience(parser)
 
@@ -72,6 +76,16 @@ def run(args: argparse.Namespace, console: Console) -> None:
     """Hold the conversation."""
     if args.line and not args.sandbox:
         raise UsageError("--line scripts a caller, which needs --sandbox")
+    try:
+        _converse(args, console)
+    except AudioSourceError as error:
+        if args.line:
+            raise
+        # the class says how `--json` names it
+        raise type(error)(f"{error}; {_NO_DEVICE}") from error
+
+
+def _converse(args: argparse.Namespace, console: Console) -> None:
     with ReplyCommand(args.reply_command) as program:
         warn_missing_engines(args, console, speech=bool(args.line), recognition=not args.line)
         with open_realtime_with_sandbox(args) as (client, sandbox), _ends(args, sandbox) as ends:

@@ -34,10 +34,13 @@ HELP = "transcribe files in the background"
 run = run_action
 
 _ABOUT_SUBMIT = """\
-Several files are sent a few at a time, those of a folder at any depth. With --state a run that was
-cut, even by a kill, goes on where it was when it is started again: nothing is submitted twice. The
-file stays, so that the same command later submits what is new. Each job then has a reference of its
-own, which begins with that of --reference.
+Several files are sent a few at a time; a folder stands for the audio files in it, at any depth. A
+file that is missing or fails does not stop the others: it is named, and the exit code is 1.
+
+With --state, a run that was cut short, even by a kill, continues where it stopped when the same
+command is run again, and nothing is submitted twice. The state is kept after success: later, the
+same command submits only what is new, and with another -o or --format it writes the finished
+transcripts there. Each job has a reference of its own, which begins with that of --reference.
 """
 
 
@@ -91,7 +94,7 @@ def _add_submit(actions: Actions) -> None:
     )
     add_context(parser)
     parser.add_argument(
-        "--webhook", metavar="URL", help="URL that the service requests when a job is over"
+        "--webhook", metavar="URL", help="URL that the service calls when a job ends"
     )
     parser.add_argument("--reference", metavar="TEXT", help="your own reference for the jobs")
     parser.add_argument(
@@ -102,7 +105,7 @@ def _add_submit(actions: Actions) -> None:
         help="how many files at a time (default: %(default)s)",
     )
     parser.add_argument(
-        "--state", metavar="FILE", help="keep in FILE what has been done, and go on from there"
+        "--state", metavar="FILE", help="record progress in FILE, and continue from there"
     )
     parser.add_argument("--wait", action="store_true", help="wait and write the transcripts")
     parser.add_argument(
@@ -113,11 +116,11 @@ def _add_submit(actions: Actions) -> None:
         action="store_true",
         help="with --wait: then delete each job and its file at the service",
     )
-    _add_output(parser)
+    _add_output(parser, "by the ending of -o, else text")
 
 
-def _add_output(parser: argparse.ArgumentParser) -> None:
-    _add_format(parser)
+def _add_output(parser: argparse.ArgumentParser, default: str = "text") -> None:
+    _add_format(parser, default)
     parser.add_argument(
         "--timeout",
         type=number(float, 0),
@@ -126,11 +129,11 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_format(parser: argparse.ArgumentParser) -> None:
+def _add_format(parser: argparse.ArgumentParser, default: str = "text") -> None:
     parser.add_argument(
         "--format",
         choices=FORMATS,
-        help="text, srt, vtt, json or html (default: text, or by the ending of a file)",
+        help=f"text, srt, vtt, json or html (default: {default})",
     )
 
 

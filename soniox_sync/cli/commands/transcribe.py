@@ -7,15 +7,16 @@
   ffmpeg -i URL -f wav - | soniox-sync transcribe -
   soniox-sync transcribe --mic --translate es
 
-Files are sent in real time, one after the other, data from pipes as it arrives; for many files,
-`soniox-sync jobs submit` is faster. After a lost connection it reconnects, for up to a minute, and
-resends the audio whose words were not final. Press Ctrl-C once to stop listening and still get the
-rest of the transcript, twice to stop at once with what there is. On a terminal, captions grow in
-place; in a pipe or a file they are plain lines.
+Files are sent in real time, one after the other; data from a pipe is sent as it arrives. For many
+files, `soniox-sync jobs submit` is faster. After a lost connection it reconnects, for up to a
+minute, and resends the audio whose words were not final yet. Press Ctrl-C once to stop listening
+and still get the rest of the transcript, twice to stop at once with what there is. On a terminal,
+captions grow in place; in a pipe or a file they are plain lines.
 
 With -o, one input is written to that file, in the format of its ending, and several into that
-folder, named after the inputs. A page (html) has the audio inside if that is a file of at most
-20 MiB, otherwise a link to it.
+folder, named after the inputs. An HTML page contains the audio if it is a file of at most 20 MiB,
+and otherwise links to it. A file that is missing, or is not audio, does not stop the others: it is
+named, and the exit code is 1.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from ...config import OneWayTranslation
 from ..batch import Batch
 from ..console import Console, UsageError
 from ..contexts import add_context, context_of
-from ..inputs import Input, expanded
+from ..inputs import Input, Inputs, expanded
 from ..options import add_patience, number, patience_of
 from ..outputs import FORMATS
 from ..services import has_token_times, open_realtime, warn_missing_engines
@@ -103,7 +104,7 @@ def run(args: argparse.Namespace, console: Console) -> None:
     inputs = _inputs(args)
     targets = None
     if args.output is not None:
-        targets = targets_of(inputs, args.output, ENDINGS[args.format])
+        targets = targets_of(inputs.usable, args.output, ENDINGS[args.format], total=inputs.total)
     reconnect = args.reconnect and has_token_times(args)
     warn_missing_engines(args, console, recognition=True)
     with open_realtime(args) as client:
@@ -112,12 +113,12 @@ def run(args: argparse.Namespace, console: Console) -> None:
         Batch(args, console, client, config, reconnect, inputs, targets).run()
 
 
-def _inputs(args: argparse.Namespace) -> list[Input]:
+def _inputs(args: argparse.Namespace) -> Inputs:
     if args.mic:
-        return [Input("microphone")]
+        return Inputs([Input("microphone")], [])
     inputs = expanded(args.sources, folders=False, urls=False)
-    if len(inputs) > 1 and args.output is None and args.format != "text":
-        raise UsageError(f"{len(inputs)} inputs as {args.format}: add -o FOLDER")
+    if inputs.total > 1 and args.output is None and args.format != "text":
+        raise UsageError(f"{inputs.total} inputs as {args.format}: add -o FOLDER")
     return inputs
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Optional
 
 from ...transcript.words import printable
@@ -13,7 +13,7 @@ from ..console import Console
 from ..files import output_file
 from ..inputs import is_url
 from ..tables import Column, TableWriter
-from .state import Item
+from .items import Item
 
 if TYPE_CHECKING:
     from ...rest.stt.types import JobTranscript, TranscriptionJob
@@ -31,11 +31,23 @@ JOBS = (
 
 
 class Delivery:
-    """Writes jobs and transcripts as they come. `several`: each transcript has a heading."""
+    """Writes jobs and transcripts as they come.
 
-    def __init__(self, args: argparse.Namespace, console: Console, *, several: bool) -> None:
+    `targets`: the file of each transcript by the item's key, without those that go to stdout.
+    `several`: each transcript on stdout has a heading.
+    """
+
+    def __init__(
+        self,
+        args: argparse.Namespace,
+        console: Console,
+        targets: Mapping[str, str],
+        *,
+        several: bool,
+    ) -> None:
         self._args = args
         self._console = console
+        self._targets = targets
         self._several = several
         self._table = TableWriter(args, console, JOBS)
         self._written = False
@@ -52,18 +64,18 @@ class Delivery:
     def add_transcript(self, item: Item, job: TranscriptionJob, transcript: JobTranscript) -> None:
         """Write a transcript into its file, or to stdout."""
         source = item.key if is_url(item.key) or os.path.isfile(item.key) else None
-        if item.output is not None:
-            text = rendered(
-                transcript, self._args.format, job.audio_duration_ms, source, item.output
-            )
-            with output_file(item.output) as file:
+        target = self._targets.get(item.key)
+        if target is not None:
+            text = rendered(transcript, self._args.format, job.audio_duration_ms, source, target)
+            with output_file(target) as file:
                 file.write(text.encode(errors="replace"))
+            item.output, item.format = target, self._args.format
         if self._args.json:
-            where = {} if item.output is None else {"output": item.output}
-            content = {} if item.output is not None else transcript.raw
+            where = {} if target is None else {"output": target}
+            content = {} if target is not None else transcript.raw
             fields = {"file": item.key, "job": job.id, **where, **content}
             self._console.write_json(json.dumps(fields, ensure_ascii=False))
-        elif item.output is None:
+        elif target is None:
             if self._several:
                 self._console.write_heading(item.name, first=not self._written)
                 self._written = True

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Optional, Union
 
 if TYPE_CHECKING:
     from ...rest.stt.types import JobTranscript, TranscriptionJob
-    from .state import Item
+    from .items import Item
 
 __all__ = ["Event", "Failed", "Finished", "Removed", "Submitted"]
 

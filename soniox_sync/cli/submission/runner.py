@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import os
 import queue
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from ...errors import AuthError, NotFoundError, SonioxError, SonioxHttpError
 from ..batch import SomeFailed
 from ..console import Console
 from ..progress import Progress
-from ..reports import message_of, report_one_of_several
+from ..reports import AboutInput, message_of, report_one_of_several
 from .delivery import Delivery
 from .events import Event, Failed, Finished, Removed, Submitted
-from .state import COMPLETED, FAILED, SENDING, SUBMITTED, Item, State, now
+from .items import COMPLETED, FAILED, SENDING, SUBMITTED, Item
+from .state import State, now
+from .work import Work
 from .worker import Workers
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["Runner"]
 
@@ -39,29 +38,34 @@ class Runner:
         console: Console,
         state: State,
         delivery: Delivery,
+        work: Work,
     ) -> None:
         self._args = args
         self._console = console
         self._state = state
         self._delivery = delivery
+        self._work = work
         self._errors: list[BaseException] = []
-        self._total = 0
+        self._failed: set[str] = set()
+        self._total = work.total
         self._done = 0
         self._active = 0
         self._stop = False
 
-    def run(self, items: Sequence[Item], workers: Workers, progress: Progress) -> None:
+    def run(self, workers: Workers, progress: Progress) -> None:
         """Do all items that are not over.
 
         Raises
             SomeFailed: some of several failed; of a single one its own error is raised.
         """
-        self._total = len(items)
-        waiting = [item for item in items if not self._is_over(item)]
-        self._done = self._total - len(waiting)
+        items = self._work.items
+        for each in self._work.unusable:
+            self._tell(each.source, each.error)
         for item in items:
             if item.status == FAILED:
                 self._report(item, SonioxError(item.error or "failed"))
+        waiting = [item for item in items if not self._is_over(item) and not self._is_lost(item)]
+        self._done = self._total - len(waiting)
         try:
             _settle(waiting, progress)
             with workers:
@@ -72,10 +76,21 @@ class Runner:
                     item.status = SUBMITTED  # its event was not taken any more
             self._state.save()
             self._delivery.close()  # also what was submitted before an error
-        self._raise_failures(items)
+        self._raise_failures()
 
     def _is_over(self, item: Item) -> bool:
-        return item.is_over or (item.status == SUBMITTED and not self._args.wait)
+        return self._work.is_over(item) or (item.status == SUBMITTED and not self._args.wait)
+
+    def _is_lost(self, item: Item) -> bool:
+        """Report a transcript that was written elsewhere and cannot be had again."""
+        if not item.is_deleted or item.key not in self._work.again:
+            return False
+        target = self._work.targets.get(item.key, "stdout")
+        text = f"its job was deleted after an earlier run, so {target} cannot be written"
+        if item.output is not None and os.path.exists(item.output):
+            text += f"; the transcript is in {item.output}"
+        self._report(item, SonioxError(text))
+        return True
 
     def _loop(self, waiting: list[Item], workers: Workers, progress: Progress) -> None:
         waiting = waiting[::-1]
@@ -98,15 +113,19 @@ class Runner:
         """Hand items to the workers; the state says so before anything is sent."""
         if not chosen:
             return
-        new = {item.key for item in chosen if item.status not in (SENDING, SUBMITTED)}
+        new = {item.key for item in chosen if item.job_id is None and item.status != SENDING}
         for item in chosen:
             if item.key in new:
                 item.status, item.since = SENDING, now()
-            item.error = None
+            if not item.is_over:
+                item.error = None
         self._state.save()
         for item in chosen:
             self._active += 1
-            workers.submit(item, is_new=item.key in new)
+            if item.key in self._work.undeleted:
+                workers.remove(item)
+            else:
+                workers.submit(item, is_new=item.key in new)
 
     def _take(self, event: Event, workers: Workers) -> None:
         item = event.item
@@ -124,11 +143,13 @@ class Runner:
             else:
                 self._end()
         elif isinstance(event, Failed):
-            item.error = message_of(event.error)
+            if not item.is_over:
+                item.error = message_of(event.error)
             self._report(item, event.error)
             self._end()
         else:
             assert isinstance(event, Removed)
+            item.is_deleted = True
             self._end()
 
     def _end(self) -> None:
@@ -146,32 +167,42 @@ class Runner:
         else:
             self._delivery.add_transcript(item, event.job, event.transcript)
             item.status = COMPLETED
+            self._work.again.discard(item.key)
 
     def _report(self, item: Item, error: BaseException) -> None:
-        self._errors.append(error)
-        # the next one would fail in the same way
-        self._stop = self._stop or isinstance(error, AuthError) or _is_outage(error)
-        if self._total > 1:
-            shown: BaseException = error
-            if isinstance(error, NotFoundError) and item.job_id is not None:
-                shown = SonioxError(
-                    f"its job {item.job_id} is not there: it was deleted, or belongs to another "
-                    "project"
-                )
-            args = self._args
-            report_one_of_several(
-                shown, self._console, item.name, verbose=args.verbose, as_json=args.json
+        if isinstance(error, NotFoundError) and item.job_id is not None:
+            error = SonioxError(
+                f"its job {item.job_id} is not there: it was deleted, or belongs to another project"
             )
+        self._errors.append(error)
+        self._failed.add(item.key)
+        # the next one would fail in the same way
+        self._stop = self._stop or _is_of_all(error)
+        if self._total > 1:
+            self._tell(item.name, error)
 
-    def _raise_failures(self, items: Sequence[Item]) -> None:
+    def _tell(self, name: str, error: BaseException) -> None:
+        args = self._args
+        report_one_of_several(error, self._console, name, verbose=args.verbose, as_json=args.json)
+
+    def _raise_failures(self) -> None:
+        items = self._work.items
         if self._total == 1 and self._errors:
-            raise self._errors[0]
-        good = sum(self._is_over(item) and item.error is None for item in items)
+            error = self._errors[0]
+            raise error if _is_of_all(error) else AboutInput(items[0].name, error)
+        good = sum(item.key not in self._failed and self._is_done(item) for item in items)
         ended = "transcribed" if self._args.wait else "submitted"
-        if good < self._total:
-            raise SomeFailed(f"{self._total - good} of {self._total} files were not {ended}")
+        left = self._total - good
+        if left:
+            were = "was" if left == 1 else "were"
+            raise SomeFailed(f"{left} of {self._total} files {were} not {ended}")
         if self._total > 1:
             self._console.note(f"{good} of {self._total} files {ended}")
+
+    def _is_done(self, item: Item) -> bool:
+        if item.is_over:
+            return item.key not in self._work.again
+        return item.status == SUBMITTED and not self._args.wait
 
     def _show(self, progress: Progress) -> None:
         if self._total > 1:
@@ -187,8 +218,10 @@ def _settle(items: Sequence[Item], progress: Progress) -> None:
         threading.Event().wait(left)
 
 
-def _is_outage(error: BaseException) -> bool:
-    """Return whether other calls would fail, too: no network, no money, no room."""
+def _is_of_all(error: BaseException) -> bool:
+    """Return whether other calls would fail, too: no key, no network, no money, no room."""
+    if isinstance(error, AuthError):
+        return True
     if not isinstance(error, SonioxHttpError):
         return False
     return error.code in ("network_error", "timeout") or error.status_code in (402, 429)

@@ -6,77 +6,23 @@ with it (`sending`). After a kill between sending and answer, the job can be loo
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import IO, Any, Optional
 
 from ..console import OutputFailed, UsageError
-from ..inputs import is_url
+from ..inputs import Input
+from .items import Item, key_of
+from .reading import VERSION, read_state
 
-__all__ = [
-    "COMPLETED",
-    "FAILED",
-    "NEW",
-    "SENDING",
-    "SUBMITTED",
-    "Item",
-    "State",
-    "StateFile",
-    "key_of",
-    "now",
-]
-
-_VERSION = 1
-# Status of an item, in the order of its life: `failed` is the service's own and final answer. An
-# item whose upload or request failed is `new` or `sending` again, with its `error`.
-NEW, SENDING, SUBMITTED, COMPLETED, FAILED = "new", "sending", "submitted", "completed", "failed"
-
-
-@dataclass
-class Item:
-    """One input and how far it has come.
-
-    `key`: what it is known by, an absolute path, a URL, or `id:` and the id of an uploaded file.
-    `reference`: sent as `client_reference_id`; `is_named`: it is this item's alone. `since`: when
-    it was sent, in seconds since 1970. `output`: where its transcript is written.
-    """
-
-    key: str
-    reference: Optional[str] = None
-    is_named: bool = False
-    status: str = NEW
-    size: Optional[int] = None
-    file_id: Optional[str] = None
-    job_id: Optional[str] = None
-    since: Optional[float] = None
-    output: Optional[str] = None
-    error: Optional[str] = None
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing is left to do."""
-        return self.status in (COMPLETED, FAILED)
-
-    @property
-    def name(self) -> str:
-        """Name for messages: a URL, an id, or a path, relative to this folder if it is in there."""
-        if self.key.startswith("id:") or is_url(self.key):
-            return self.key[len("id:") :] if self.key.startswith("id:") else self.key
-        try:
-            relative = os.path.relpath(self.key)
-        except ValueError:  # another drive on Windows
-            return self.key
-        return self.key if relative.startswith(os.pardir) else relative
-
-
-def key_of(source: str) -> str:
-    """Return what an input is known by."""
-    return source if is_url(source) or source.startswith("id:") else os.path.realpath(source)
+__all__ = ["State", "StateFile", "now"]
 
 
 class State:
@@ -86,13 +32,14 @@ class State:
         self.options: dict[str, Any] = dict(options)
         self.items: dict[str, Item] = {}
 
-    def add(self, source: str, reference: Optional[str]) -> Item:
+    def add(self, each: Input, reference: Optional[str]) -> Item:
         """Return the item of an input; a new one, or one whose file has changed, is to be sent."""
-        key = key_of(source)
-        size = os.path.getsize(source) if os.path.isfile(source) else None
+        key = key_of(each.source)
+        size = os.path.getsize(each.source) if os.path.isfile(each.source) else None
         item = self.items.get(key)
         if item is None or item.size != size:
             item = self.items[key] = Item(key, reference, size=size)
+        item.folder = each.folder or None
         return item
 
     def save(self) -> None:
@@ -105,17 +52,23 @@ class State:
 class StateFile(State):
     """Items of a run, kept in a file that is replaced as a whole, and locked meanwhile.
 
+    `service`: URL of the service that the jobs are sent to.
+
     Raises
-        UsageError: the file is in use, of another kind, or of a run with other options.
+        UsageError: the file is in use, of another kind, damaged, or of a run with other options or
+            another service.
     """
 
-    def __init__(self, path: str, options: Mapping[str, Any]) -> None:
+    def __init__(self, path: str, options: Mapping[str, Any], service: str) -> None:
         super().__init__(options)
         if not path or os.path.isdir(path):
             raise UsageError("--state needs the name of a file")
+        if os.path.exists(path) and not os.path.isfile(path):
+            raise UsageError(f"--state: {path} is a device or a pipe, which cannot keep a state")
         if os.path.islink(path):  # two names of one file are one run
             path = os.path.realpath(path)
         self._path = path
+        self._service = service
         self._lock = _Lock(path)
         try:
             self._load()
@@ -127,25 +80,20 @@ class StateFile(State):
         self._text = ""
 
     def _load(self) -> None:
-        try:
-            with open(self._path, encoding="utf-8") as file:
-                found = json.load(file)
-            version, options = found["version"], dict(found["options"])
-            items = [_item(each) for each in found["items"]]
-        except FileNotFoundError:
+        stored = read_state(self._path)
+        if stored is None:
             return
-        except OSError as error:
-            raise UsageError(f"cannot read {self._path}: {error.strerror}") from error
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
-            raise UsageError(f"--state: {self._path} is not the state of a run of jobs") from error
-        if version != _VERSION:
-            raise UsageError(f"--state: {self._path} is of another version of soniox-sync")
-        if options != json.loads(json.dumps(self.options)):
+        if stored.options != json.loads(json.dumps(self.options)):
             raise UsageError(
-                f"--state: the run of {self._path} has other options ({_shown(options)}): repeat "
-                "those, or name another file"
+                f"--state: the run of {self._path} has other options ({_shown(stored.options)}): "
+                "repeat those, or name another file"
             )
-        self.items: dict[str, Item] = {item.key: item for item in items}
+        if stored.service not in (None, self._service):
+            raise UsageError(
+                f"--state: the jobs of {self._path} are at {stored.service}, not at "
+                f"{self._service}: use the same --region and variables, or name another file"
+            )
+        self.items: dict[str, Item] = stored.items
 
     def save(self) -> None:
         """Replace the file; it is whole at every moment, and on the disk when this returns.
@@ -153,27 +101,41 @@ class StateFile(State):
         Raises
             OutputFailed: it cannot be written.
         """
-        head = {"version": _VERSION, "options": self.options}
+        head = {"version": VERSION, "options": self.options, "service": self._service}
         lines = ",\n".join(self._line(item) for item in self.items.values())
         text = f'{json.dumps(head)[:-1]}, "items": [\n{lines}\n]}}\n'
         if text == self._text:
             return
+        try:
+            self._replace(text)
+            self._text = text
+        except OSError as error:
+            raise OutputFailed(f"cannot write {self._path}: {error.strerror}") from error
+
+    def _replace(self, text: str) -> None:
         part = f"{self._path}.part"
         try:
             with open(part, "w", encoding="utf-8") as file:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
+            with suppress(FileNotFoundError):  # the first time
+                shutil.copymode(self._path, part)
             os.replace(part, self._path)
-            self._text = text
-        except OSError as error:
-            raise OutputFailed(f"cannot write {self._path}: {error.strerror}") from error
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(part)
+            raise
 
     def _line(self, item: Item) -> str:
         values = asdict(item)
         known = self._written.get(item.key)
         if known is None or known[0] != values:
-            given = {name: value for name, value in values.items() if value is not None}
+            given = {
+                name: value
+                for name, value in values.items()
+                if value is not None and value is not False
+            }
             known = self._written[item.key] = (values, json.dumps(given))
         return known[1]
 
@@ -182,29 +144,8 @@ class StateFile(State):
         self._lock.close()
 
 
-# what the fields of an item may be, besides absent; a bool is no number here
-_TEXTS = ("key", "reference", "status", "file_id", "job_id", "output", "error")
-# seconds since 1970: later than this nothing was sent
-_LATEST = 1e11
-
-
-def _item(given: Mapping[str, Any]) -> Item:
-    """Return an item of the file. Raises `TypeError` or `ValueError` if it is none."""
-    item = Item(**given)
-    for name in _TEXTS:
-        value = getattr(item, name)
-        if not (isinstance(value, str) or (value is None and name not in ("key", "status"))):
-            raise TypeError(name)
-    if type(item.is_named) is not bool or type(item.size) not in (int, type(None)):
-        raise TypeError("is_named, size")
-    if item.status not in (NEW, SENDING, SUBMITTED, COMPLETED, FAILED):
-        raise ValueError("status")
-    if item.since is not None:
-        if type(item.since) not in (int, float):
-            raise TypeError("since")
-        if not 0 <= item.since <= _LATEST:  # nor is NaN
-            raise ValueError("since")
-    return item
+# another process holds a lock; EDEADLOCK is that of Windows
+_HELD = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, getattr(errno, "EDEADLOCK", errno.EAGAIN)}
 
 
 class _Lock:
@@ -214,14 +155,20 @@ class _Lock:
         self._name = f"{path}.lock"
         try:
             self._file: IO[bytes] = open(self._name, "ab")  # noqa: SIM115 - held until `close`
-        except OSError as error:
-            raise UsageError(f"cannot write {path}: {error.strerror}") from error
+        except (OSError, ValueError) as error:  # ValueError: a null character in the name
+            reason = getattr(error, "strerror", None) or error
+            raise UsageError(f"cannot write {path}: {reason}") from error
         try:
             _lock(self._file)
             # whoever held it may have removed the file that was just opened
             is_same = os.path.samestat(os.fstat(self._file.fileno()), os.stat(self._name))
-        except OSError:
+        except FileNotFoundError:
             is_same = False
+        except OSError as error:
+            is_same = False
+            if error.errno not in _HELD:
+                self._file.close()
+                raise UsageError(f"--state: {path} cannot be locked: {error.strerror}") from error
         if not is_same:
             self._file.close()
             raise UsageError(f"--state: {path} is in use by another run")

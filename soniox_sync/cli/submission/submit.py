@@ -5,20 +5,21 @@ from __future__ import annotations
 import argparse
 import os
 import secrets
-from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Optional
+from urllib.parse import urlsplit
 
-from ...config import OneWayTranslation
+from ...config import OneWayTranslation, resolve_connection_config
 from ..console import Console, UsageError
 from ..contexts import context_of
-from ..inputs import Input, expanded
+from ..inputs import Input, Inputs, expanded
 from ..progress import Progress
 from ..services import open_client
-from ..targets import ENDINGS, format_of, make_folders, targets_of
+from ..targets import format_of
 from .delivery import Delivery
 from .runner import Runner
-from .state import COMPLETED, SUBMITTED, Item, State, StateFile
+from .state import State, StateFile
+from .work import Work, work_of
 from .worker import Plan, Workers
 
 if TYPE_CHECKING:
@@ -41,21 +42,30 @@ def submit(args: argparse.Namespace, console: Console) -> None:
     _check(args)
     fields = _job_fields(args)
     inputs = expanded(args.sources, folders=True, urls=True)
-    inputs += [Input(f"id:{each}") for each in args.file_id or ()]
+    inputs.usable.extend(Input(f"id:{each}") for each in args.file_id or ())
     state = _state(args, fields)
     try:
-        items = _items(args, state, inputs)
+        work = _work(args, state, inputs)
         with open_client(args) as client, Progress(console) as progress:
             if args.webhook:
                 fields.update(client.webhooks.fields(args.webhook))
-            _run(args, console, client, state, items, fields, progress)
+            _run(args, console, client, state, work, fields, progress)
     finally:
         state.close()
 
 
 def _check(args: argparse.Namespace) -> None:
+    if args.sandbox and args.state is not None:
+        raise UsageError(
+            "--state is of no use with --sandbox, whose jobs end with the command: run "
+            "`soniox-sync sandbox` in another terminal, set the variables it prints, and leave out "
+            "--sandbox"
+        )
     if not args.sources and not args.file_id and not (args.state and os.path.exists(args.state)):
-        raise UsageError("give audio files, folders, URLs, or --file-id ID")
+        what = "audio files, folders, URLs, or --file-id ID"
+        if args.state:
+            raise UsageError(f"--state: {args.state} does not exist: to begin a run, give {what}")
+        raise UsageError(f"give {what}")
     if "-" in args.sources:
         raise UsageError("stdin cannot be submitted: name a file")
     if not args.wait:
@@ -84,39 +94,29 @@ def _state(args: argparse.Namespace, fields: dict[str, Any]) -> State:
     options = {name: getattr(args, name) for name in _OF_JOBS if getattr(args, name)}
     if "context" in fields:
         options["context"] = fields["context"]
-    return State(options) if args.state is None else StateFile(args.state, options)
+    if args.state is None:
+        return State(options)
+    return StateFile(args.state, options, _service_of(args))
 
 
-def _items(args: argparse.Namespace, state: State, inputs: Sequence[Input]) -> list[Item]:
-    """Return the items to do: of the inputs, or without any those of the state."""
-    if not inputs:
-        items = list(state.items.values())
-        inputs = [Input(item.key) for item in items]
+def _service_of(args: argparse.Namespace) -> str:
+    """Return the URL of the service, without a password that may be in it."""
+    parts = urlsplit(resolve_connection_config({"region": args.region}).api_url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def _work(args: argparse.Namespace, state: State, inputs: Inputs) -> Work:
+    """Return what is to be done: with the inputs, or without any with those of the state."""
+    if inputs.total:
+        items = [state.add(each, args.reference) for each in inputs.usable]
     else:
-        items = [state.add(each.source, args.reference) for each in inputs]
+        items = list(state.items.values())
+        inputs = Inputs([Input(item.key, item.folder or "") for item in items], [])
     if args.state is not None:
         _name_items(state, args.reference)
-    if len(items) > 1 and args.wait and args.output is None and args.format not in _ON_STDOUT:
-        raise UsageError(f"{len(items)} inputs as {args.format}: add -o FOLDER")
-    _reopen(args, items)
-    if args.output is not None:
-        _place(items, inputs, args.output, ENDINGS[args.format])
-    return items
-
-
-def _reopen(args: argparse.Namespace, items: Sequence[Item]) -> None:
-    """Fetch transcripts again that are not where this run is to write them.
-
-    What an earlier run wrote to stdout may be lost with it: `... > all.txt`, twice.
-    """
-    if not args.wait or args.delete_after:
-        return
-    for item in items:
-        if args.output is None:
-            item.output = None
-        is_there = item.output is not None and os.path.exists(item.output)
-        if item.status == COMPLETED and not is_there:
-            item.status = SUBMITTED
+    if inputs.total > 1 and args.wait and args.output is None and args.format not in _ON_STDOUT:
+        raise UsageError(f"{inputs.total} inputs as {args.format}: add -o FOLDER")
+    return work_of(args, items, inputs.usable, inputs.unusable)
 
 
 # several of another format, one behind the other, would be no document
@@ -135,32 +135,16 @@ def _name_items(state: State, reference: Optional[str]) -> None:
             raise UsageError(f"--reference: with --state at most {longest} characters")
 
 
-def _place(items: Sequence[Item], inputs: Sequence[Input], output: str, ending: str) -> None:
-    """Set where transcripts are written; those that exist stay where they are."""
-    due = [index for index, item in enumerate(items) if not item.is_over]
-    taken = [item.output for item in items if item.is_over and item.output is not None]
-    if not due:
-        return
-    chosen = [inputs[index] for index in due]
-    if len(items) > 1 and not output.endswith("/"):
-        targets_of(inputs, output, ending)  # refuses what several inputs cannot have
-        output = os.path.join(output, "")
-    targets = targets_of(chosen, output, ending, taken)
-    make_folders(targets, needed=targets != [output])
-    for index, target in zip(due, targets):
-        items[index].output = target
-
-
 def _run(
     args: argparse.Namespace,
     console: Console,
     client: SonioxClient,
     state: State,
-    items: Sequence[Item],
+    work: Work,
     fields: dict[str, Any],
     progress: Progress,
 ) -> None:
-    several = len(items) > 1
+    several = work.total > 1
     plan = Plan(
         fields=fields,
         unique=args.state is not None,
@@ -169,9 +153,9 @@ def _run(
         on_upload=None if several else partial(progress.set_bar, "uploading"),
         on_status=None if several else partial(_show_status, progress),
     )
-    delivery = Delivery(args, console, several=several)
-    workers = Workers(client, plan, min(args.concurrency, max(1, len(items))))
-    Runner(args, console, state, delivery).run(items, workers, progress)
+    delivery = Delivery(args, console, work.targets, several=several)
+    workers = Workers(client, plan, min(args.concurrency, max(1, len(work.items))))
+    Runner(args, console, state, delivery, work).run(workers, progress)
 
 
 def _show_status(progress: Progress, job: TranscriptionJob) -> None:

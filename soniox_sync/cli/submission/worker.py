@@ -7,12 +7,13 @@ import queue
 import random
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Optional
 
 from ...cancel import CancelToken
-from ...errors import RateLimitError, SonioxError, SonioxHttpError, is_retriable
+from ...errors import NotFoundError, RateLimitError, SonioxError, SonioxHttpError, is_retriable
 from ...transport.deadline import Deadline
 from ..inputs import is_url
 from .events import Event, Failed, Finished, Removed, Submitted
@@ -20,7 +21,7 @@ from .events import Event, Failed, Finished, Removed, Submitted
 if TYPE_CHECKING:
     from ...client import SonioxClient
     from ...rest.stt.types import TranscriptionJob
-    from .state import Item
+    from .items import Item
 
 __all__ = ["Lookup", "Plan", "Workers"]
 
@@ -155,7 +156,8 @@ class Workers:
 
     def _remove(self, item: Item) -> Event:
         assert item.job_id is not None
-        self._client.stt.destroy(item.job_id)
+        with suppress(NotFoundError):  # a run that was cut has done so
+            self._client.stt.destroy(item.job_id)
         return Removed(item)
 
     def _submitted(self, item: Item, is_new: bool) -> TranscriptionJob:

@@ -41,7 +41,7 @@ def check(data: bytes) -> None:
     path = _folder() / "jobs.json"
     path.write_bytes(data)
     try:
-        state = StateFile(str(path), _OPTIONS)
+        state = StateFile(str(path), _OPTIONS, "https://api.soniox.com/v1")
     except UsageError as error:
         assert "jobs.json" in str(error)
         return
