@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Iterator
 from typing import Callable
 
 import pytest
@@ -62,13 +63,18 @@ class Recording(Pinning):
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         self._switch(nodeid)
-        signal.setitimer(signal.ITIMER_PROF, CPU_SEC)
         self._begun = time.perf_counter()
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
-        signal.setitimer(signal.ITIMER_PROF, 0.0)
         self.seconds[nodeid] = time.perf_counter() - self._begun
         self._switch("")
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_pyfunc_call(self) -> Iterator[None]:
+        # only here does pytest take whatever is raised for a failure of the test
+        signal.setitimer(signal.ITIMER_PROF, CPU_SEC)
+        yield
+        signal.setitimer(signal.ITIMER_PROF, 0.0)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:

@@ -165,7 +165,7 @@ def test_the_time_between_two_marks_is_an_estimate() -> None:
     assert replay.length_of(0, 0.5) == 5
     assert replay.length_of(0, 0.0) == 1
     assert replay.length_of(5, 1.5) == 15
-    large = ContainerReplay(Marked(1e9), 1e9)
+    large = ContainerReplay(Marked(1e6, True), 1e9)
     large.append(bytes(10 * MAX_BYTES))
     assert large.length_of(0, 1e6) == MAX_BYTES
 
