@@ -200,7 +200,8 @@ class Emitter:
         handler, arity, _ = entry
         try:
             handler(*args[:arity])
-        except Exception as error:  # noqa: BLE001 - top of a thread: reported
+        except BaseException as error:  # noqa: BLE001 - top of a thread: reported
+            # sys.exit() included: it would end the thread, and no handler would run any more
             _log.exception("! the handler of %r failed", event)
             if event != "error":
                 self.run("error", error)

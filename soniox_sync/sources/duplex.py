@@ -231,7 +231,7 @@ class SocketAudio(ABC):
         try:
             while self._read_one():
                 self._deliver_early()
-        except Exception as raised:  # noqa: BLE001 - top of a thread: reported
+        except BaseException as raised:  # noqa: BLE001 - top of a thread, may be the user's
             error = raised
         with self._lock:
             self._over, self._error = True, error
@@ -311,7 +311,7 @@ def _parsed(data: Union[str, bytes]) -> dict[str, Any]:
     """
     try:
         message = json.loads(data)
-    except (ValueError, RecursionError):
+    except (TypeError, ValueError, RecursionError):
         message = None
     if not isinstance(message, dict):
         raise refused("socket", "messages that are JSON objects", "another message")

@@ -382,7 +382,7 @@ class ConversationRuntime:
         def stop() -> None:
             try:
                 self.recording.stop(0)
-            except SonioxError as error:  # it goes on finishing; the listener reports its end
+            except BaseException as error:  # noqa: BLE001 - the listener reports its end
                 _log.debug("! %s: %s", self.name, error)
 
         # stopping a source may wait for the user's code

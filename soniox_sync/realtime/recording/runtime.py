@@ -299,7 +299,7 @@ class RecordingRuntime:
                 self._sessions[number] = session
             session.connection.log("= session %d of the recording", number)
             session.connect()
-        except Exception as error:  # noqa: BLE001 - top of a thread: the recorder decides
+        except BaseException as error:  # noqa: BLE001 - top of a thread: the recorder decides
             failure = error
         with self._lock:
             self._opening.pop(number, None)
@@ -362,7 +362,7 @@ class RecordingRuntime:
             session.abort()
         try:
             self.stop_source()
-        except Exception:  # noqa: BLE001 - a user's code, at the top of a thread: logged
+        except BaseException:  # noqa: BLE001 - a user's code, at the top of a thread: logged
             _log.exception("! stopping the audio source failed")
         self._listener.ended(error)
         self.over.set()

@@ -183,7 +183,7 @@ class Engine:
             self._pump()
         except SonioxError as raised:
             error = raised
-        except Exception as raised:  # noqa: BLE001 - top of a thread: raised to the consumer
+        except BaseException as raised:  # noqa: BLE001 - top of a thread: raised to the consumer
             _log.exception("! %s failed", self.name)
             error = raised
         finally:

@@ -98,7 +98,7 @@ class SendHandle:
     def _run(self) -> None:
         try:
             self._work()
-        except Exception as error:  # noqa: BLE001 - top of a thread: reported
+        except BaseException as error:  # noqa: BLE001 - top of a thread: reported
             self.error = error
             if not isinstance(error, StateError):
                 _log.debug("! sending ended: %r", error)

@@ -202,7 +202,7 @@ class Caller:
             self._call(handlers)
         except NeverHeard as reason:
             error = SonioxTimeoutError(str(reason))
-        except Exception as raised:  # noqa: BLE001 - top of a thread: reported
+        except BaseException as raised:  # noqa: BLE001 - top of a thread, may be the user's
             error = raised
         with self._changed:
             self._hung_up = True

@@ -34,7 +34,8 @@ def test_a_call_from_greeting_to_hang_up(call: Begin) -> None:
         return "Good bye." if "Stop" in text else [TIDES[:20], TIDES[20:], TIDES]
 
     stop = Line("Stop, thank you.", over=True, after="towards it")
-    begun = call(["How do the tides work?", stop, Key("5"), Quiet(0.1), HangUp()], reply)
+    ask = Line("How do the tides work?", after="hello")  # however late it is greeted
+    begun = call([ask, stop, Key("5"), Quiet(0.1), HangUp()], reply)
     conversation = begun.conversation
     conversation.on("dtmf", lambda key: keys.append(key.digit))
     conversation.say("Hello!")
