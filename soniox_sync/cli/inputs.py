@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -83,13 +84,25 @@ def expanded(sources: Sequence[str], *, folders: bool, urls: bool) -> Inputs:
             found.unusable.append(Unusable(source, error))
             continue
         for each in each_of:
-            known = each.source if is_url(each.source) else os.path.realpath(each.source)
-            if known not in seen:
-                seen.add(known)
+            known = _identity(each.source)
+            if known in seen:
+                continue
+            seen.add(known)
+            try:
+                _check_usable(each.source, regular=folders)
                 found.usable.append(each)
+            except InputError as error:
+                found.unusable.append(Unusable(each.source, error))
     if found.unusable and not found.usable:
         raise InputError("; ".join(str(each.error) for each in found.unusable))
     return found
+
+
+def _identity(source: str) -> str:
+    try:
+        return source if is_url(source) else os.path.realpath(source)
+    except ValueError:  # a null character
+        return source
 
 
 def _inputs(source: str, *, folders: bool, urls: bool) -> Iterator[Input]:
@@ -100,7 +113,6 @@ def _inputs(source: str, *, folders: bool, urls: bool) -> Iterator[Input]:
     elif os.path.isdir(source):
         yield from _folder(source, folders=folders)
     elif os.path.lexists(source) or not glob.has_magic(source) or is_url(source):
-        _check_exists(source)
         yield Input(source)
     else:
         matches = [path for path in sorted(glob.glob(source, recursive=True)) if _is_file(path)]
@@ -133,11 +145,17 @@ def _is_file(path: str) -> bool:
     return not os.path.isdir(path)
 
 
-def _check_exists(path: str) -> None:
-    if is_url(path):
+def _check_usable(path: str, *, regular: bool) -> None:
+    """Refuse a file that is not there, such as a link to nothing in a folder.
+
+    `regular`: also one that cannot be read twice, a pipe for example.
+    """
+    if is_url(path) or path == "-":
         return  # refused where it is opened, with the way out
     try:
-        os.stat(path)
+        mode = os.stat(path).st_mode
     except (OSError, ValueError) as error:  # ValueError: a null character in the name
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"cannot read {path}: {reason}") from error
+    if regular and not stat.S_ISREG(mode):
+        raise InputError(f"cannot submit {path}: it is a pipe or a device; save it in a file first")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 import textwrap
@@ -193,6 +194,8 @@ class Parser(argparse.ArgumentParser):
             where += f" before the {what}"
         if name in below:
             raise ParseError(f"{where}: give it after the {what}", self.prog)
+        if os.path.lexists(name):
+            raise ParseError(f"{where}: if you mean the file, write ./{name}", self.prog)
         near = nearest(name.lower(), [*own, *below])
         hint = f": did you mean {near}{'' if near in own else f' after the {what}'}?"
         raise ParseError(f"{where}{hint if near else ''}", self.prog)

@@ -8,6 +8,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from typing import Optional
 from unittest import mock
 
@@ -218,6 +219,17 @@ def test_an_option_with_two_words_is_no_file() -> None:
     """`argparse` would take a misspelled option with a space in its value for an argument."""
     done = run_cli("transcribe", "a.wav", "--trm=Soniox Sync")
     assert done.err.startswith("soniox-sync: transcribe has no option --trm: did you mean --term?")
+
+
+def test_a_file_whose_name_begins_with_a_dash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It looks like an option, and the message says how to name it."""
+    monkeypatch.chdir(tmp_path)
+    Path("-a.wav").touch()
+    done = run_cli("transcribe", "-a.wav")
+    assert done.code == 2
+    assert "no option -a.wav: if you mean the file, write ./-a.wav" in done.err.splitlines()[0]
 
 
 def test_values_that_look_like_options_are_left_alone() -> None:

@@ -211,6 +211,20 @@ def test_files_that_are_missing_do_not_keep_the_others(service: Sandbox, folder:
     assert last == "soniox-sync: 3 of 4 files were not transcribed"
 
 
+def test_what_is_no_file_is_named_by_its_own_name(service: Sandbox, folder: list[str]) -> None:
+    """A link to nothing and a pipe in a folder are reported, and neither is waited for."""
+    os.symlink("nowhere", "in/gone.wav")
+    os.mkfifo("in/pipe.wav")
+    done = run_cli("jobs", "submit", "in", "--wait", "-o", "out", "--state", "run.json")
+    assert done.code == 1 and len(list(Path("out").rglob("*.txt"))) == 6
+    assert done.err.splitlines() == [
+        "soniox-sync: cannot read in/gone.wav: No such file or directory",
+        "soniox-sync: cannot submit in/pipe.wav: it is a pipe or a device; save it in a file first",
+        "soniox-sync: 2 of 8 files were not transcribed",
+    ]
+    assert len(state()) == 6
+
+
 def test_a_refused_key_ends_the_run(
     service: Sandbox, folder: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
