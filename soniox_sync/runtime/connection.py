@@ -400,8 +400,8 @@ class Connection:
                 self._cause = cause
 
     def _reply_close(self, code: int) -> None:
-        if self._sender is not None:
-            self._sender.reply_close(code)
+        assert self._sender is not None  # only what was read is answered
+        self._sender.reply_close(code)
 
     def _read(self) -> None:
         sock, heartbeat = self._socket, self._heartbeat

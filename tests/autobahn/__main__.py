@@ -94,7 +94,8 @@ def main() -> int:
     if given.update:
         write(index)
     wrong = unexplained(index) if given.case else [*unexplained(index), *differences(index, kept())]
-    print("\n".join(wrong) or f"{len(next(iter(index.values())))} cases twice, as kept")
+    count = len(next(iter(index.values())))
+    print("\n".join(wrong) or f"{count} cases twice: {'explained' if given.case else 'as kept'}")
     return 1 if wrong else 0
 
 

@@ -83,6 +83,17 @@ def test_two_links_to_one_cause_are_walked_once() -> None:
     assert len(seen) == 30 and all(KEY not in repr(each) for each in seen)
 
 
+@pytest.mark.parametrize("length", [31, 32])
+def test_a_circular_chain_as_long_as_is_followed_stays_whole(length: int) -> None:
+    """32 errors of a chain are redacted; the last one may refer to one that was, and still does."""
+    errors = [ValueError(f"{number} {KEY}") for number in range(length)]
+    for error, cause in zip(errors, [*errors[1:], errors[0]]):
+        error.__cause__ = cause
+    Redactor([KEY]).error(errors[0])
+    assert errors[-1].__cause__ is errors[0]
+    assert all(KEY not in str(each) for each in errors)
+
+
 @pytest.mark.parametrize("variable", ["https_proxy", "ALL_PROXY", None])
 def test_a_connection_redacts_the_credentials_of_proxies(
     monkeypatch: pytest.MonkeyPatch, variable: Optional[str]

@@ -1,0 +1,62 @@
+"""One TLS context for each client, of what it was told to trust."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from soniox_sync.errors import ConfigurationError, InputTypeError
+from soniox_sync.runtime.tls import TlsSettings
+
+
+def test_a_context_is_made_once_and_checks_by_default() -> None:
+    """The same context is returned every time, and it demands certificates."""
+    settings = TlsSettings()
+    context = settings.context()
+    assert isinstance(context, ssl.SSLContext)
+    assert context.verify_mode is ssl.CERT_REQUIRED and context.check_hostname
+    assert settings.context() is context
+
+
+def test_no_verification_trusts_any_server() -> None:
+    """`verify=False` makes a context that demands nothing."""
+    context = TlsSettings(False).context()
+    assert context.verify_mode is ssl.CERT_NONE and not context.check_hostname
+
+
+def test_a_given_context_is_used_as_it_is() -> None:
+    """A context of the user's is returned, and none is made."""
+    given = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    assert TlsSettings(True, given).context() is given
+
+
+def test_what_cannot_wrap_a_socket_is_no_context() -> None:
+    """A context is what has `wrap_socket`, as stand-ins have; anything else is refused."""
+
+    class StandIn:
+        def wrap_socket(self) -> None: ...
+
+    stand_in: Any = StandIn()
+    assert TlsSettings(True, stand_in).context() is stand_in
+    wrong: Any = object()
+    with pytest.raises(InputTypeError, match=r"ssl_context: expected an ssl\.SSLContext"):
+        TlsSettings(True, wrong)
+
+
+def test_a_missing_file_is_refused_at_once(tmp_path: Path) -> None:
+    """A path in `verify` that does not exist is an error of the call that got it, and names it."""
+    missing = str(tmp_path / "ca.pem")
+    with pytest.raises(ConfigurationError, match=r"verify: expected the path of a CA file"):
+        TlsSettings(missing)
+
+
+def test_a_file_of_authorities_replaces_those_of_the_system(tmp_path: Path) -> None:
+    """A path is what is trusted instead; one without certificates is an error when it is needed."""
+    empty = tmp_path / "ca.pem"
+    empty.write_text("no certificate")
+    settings = TlsSettings(str(empty))
+    with pytest.raises(ConfigurationError, match="verify"):
+        settings.context()
