@@ -25,6 +25,7 @@ class Equivalent(NamedTuple):
 
 
 _RECORDER = "soniox_sync/recorder/"
+_PROTOCOL = "soniox_sync/protocol/"
 _TRANSPORT = "soniox_sync/transport/"
 _BEGUN = "declares the field: begin() sets it before anything reads it"
 
@@ -84,6 +85,41 @@ EQUIVALENTS: tuple[Equivalent, ...] = (
         "RawAudio(stt_format_name(audio_format), sample_rate or 0, num_channels or 0)",
         "RawAudio(stt_format_name(audio_format), ((sample_rate)), num_channels or 0)",
         "for type checkers: raw audio always has a sample rate (config/stt.py)",
+    ),
+    Equivalent(
+        _RECORDER + "intake.py",
+        "Intake.finish",
+        "if held and held[:4] not in _RIFF:",
+        "if ((held[:4] not in _RIFF)):",
+        "no bytes are checked without a complaint",
+    ),
+    Equivalent(
+        _PROTOCOL + "stt.py",
+        "SttReceiver.receive",
+        "if self._dialect.ends_by_closing:",
+        "if True:",
+        "only faster: other dialects never ask",
+    ),
+    Equivalent(
+        _PROTOCOL + "tokens.py",
+        "Token.start_ms",
+        "return value if type(value) is int else milliseconds(value)",
+        "return value if False else milliseconds(value)",
+        "only faster: an int is returned as it is either way",
+    ),
+    Equivalent(
+        _PROTOCOL + "slng/dialects.py",
+        "_typed_start",
+        'known = {"model", "audio_format", "sample_rate", "num_channels", "language_hints"}',
+        'known = {"model", "audio_format", \'XXsample_rate\', "num_channels", "language_hints"}',
+        "both routes have that field, and what is passed on has the same value",
+    ),
+    Equivalent(
+        _PROTOCOL + "slng/dialects.py",
+        "_typed_start",
+        'known |= {"enable_speaker_diarization", *_UNSUPPORTED}',
+        "known |= {'XXenable_speaker_diarization', *_UNSUPPORTED}",
+        "one route has that field with the same value, the other refuses it",
     ),
     Equivalent(
         _RECORDER + "uplink.py",

@@ -271,8 +271,8 @@ def test_the_bridge_has_names_of_its_own_for_formats(given: str, name: str) -> N
 )
 def test_what_a_route_lacks_is_refused(more: dict[str, Any], named: str) -> None:
     """It is named rather than dropped, on both routes."""
-    for dialect in (SLNG_STT_RT_V3, SLNG_STT_BRIDGE):
-        with pytest.raises(ConfigurationError, match=named):
+    for dialect, route in ((SLNG_STT_RT_V3, "rt-v3"), (SLNG_STT_BRIDGE, "bridge")):
+        with pytest.raises(ConfigurationError, match=f"gateway's {route} does not take {named}"):
             dialect.start({"model": "m", **RAW, **more})
 
 

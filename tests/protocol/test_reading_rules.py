@@ -52,7 +52,10 @@ def test_milliseconds_are_whole_numbers(value: object, expected: Optional[int]) 
 
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [(0.5, 0.5), (1, 1.0), (0, 0.0), (True, None), ("1", None), (None, None)],
+    [
+        *((0.5, 0.5), (1, 1.0), (0, 0.0), (True, None), ("1", None), (None, None)),
+        *((999_999_999, 999_999_999.0), (10**9, None), (-(10**9), None), (10**400, None)),
+    ],
 )
 def test_a_confidence_is_a_float(value: object, expected: Optional[float]) -> None:
     """An int counts; anything else is none."""
@@ -193,6 +196,16 @@ def test_only_a_total_tells_how_much_was_processed() -> None:
         receiver = SttReceiver()
         receive(receiver, finished=True, total_audio_proc_ms=total)
         assert receiver.processed_ms == total
+
+
+def test_words_before_an_error_are_delivered_with_their_marker() -> None:
+    """In one message with it; an error alone has no result."""
+    receiver = SttReceiver()
+    tokens = [{"text": "a", "is_final": True}, {"text": "<end>"}]
+    events = receive(receiver, tokens=tokens, error_code=500)
+    assert [event.kind for event in events] == ["result", "endpoint"]
+    assert receiver.error is not None
+    assert receive(SttReceiver(), tokens=[], error_code=500) == []
 
 
 def test_audio_may_be_sent_at_once_unless_the_dialect_waits() -> None:

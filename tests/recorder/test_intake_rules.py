@@ -97,6 +97,14 @@ def test_a_whole_wav_has_nothing_left_at_its_end() -> None:
     assert intake.finish() == b"" and intake.audio == PCM
 
 
+def test_the_last_samples_of_a_wav_without_a_length_are_not_lost() -> None:
+    """Its header is complete only with what follows, of which there may be little."""
+    intake = Intake("auto", None, None)
+    assert intake.accept(wav_header(sample_rate=16_000, data_bytes=0) + b"\1\0") == b""
+    assert intake.finish() == b"\1\0"
+    assert intake.audio == PCM
+
+
 # -- containers that are kept --------------------------------------------------------------------
 
 

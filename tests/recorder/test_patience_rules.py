@@ -45,6 +45,7 @@ def outage(jitter: float = 1.0, **patience: Any) -> Outage:
         (frame_error(400, "max_concurrent_connections_reached"), True),
         (frame_error(400, "invalid_request"), False),
         (LOST, False),
+        (OSError("limit_exceeded"), False),
     ],
 )
 def test_limits_are_known_by_class_or_type(error: BaseException, is_one: bool) -> None:

@@ -381,3 +381,16 @@ def test_a_recording_that_is_watched_is_never_settled() -> None:
     driver.open()
     driver.capture(125)
     assert not driver.recorder.is_settled()
+
+
+def test_a_new_session_has_its_own_patience() -> None:
+    """A held source waits as long for it as for the one before."""
+    options = {"replay_window_sec": 1.0, "catch_up_speed": None, "rotate_after_sec": None}
+    driver = Driver(auto_reconnect=True, can_wait=True, **options)
+    first = driver.open()
+    driver.capture(1000)
+    assert driver.go() == Wait(10.0)
+    driver.now = 5.0
+    driver.lose(first)
+    driver.open()
+    assert driver.go() == Wait(15.0)
