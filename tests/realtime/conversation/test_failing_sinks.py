@@ -89,6 +89,25 @@ def test_an_error_of_the_sink_ends_the_conversation_visibly(
         eventually(lambda: stage.reasons[-1] == "stopped")
 
 
+def test_an_error_in_the_middle_of_an_answer_keeps_what_was_heard() -> None:
+    """To the last whole word that the sink had played when writing failed."""
+    sink = FakeSink()
+
+    def fail_at_last() -> None:
+        if len(sink.written) == len("One two th"):
+            raise OSError("device lost")
+
+    sink.on_write = fail_at_last
+    with Stage(lambda *_: LONG, sink=sink) as stage:
+        stage.ask("hello")
+        turns = []
+        with pytest.raises(OSError, match="device lost"):
+            for turn in stage.conversation:
+                turns.append(turn)
+        assert [(turn.agent_text_heard, turn.interrupted) for turn in turns] == [("One two", True)]
+        eventually(lambda: stage.reasons[-1] == "stopped")
+
+
 def test_the_first_cause_is_raised() -> None:
     """That the sink cannot be cleared because of it comes second."""
     sink = Failing()
