@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any, Optional
 
 import pytest
 
 from soniox_sync import SonioxConnectionError
+from soniox_sync.protocol import tts as module
 from soniox_sync.protocol.dialects import NATIVE_STT, NATIVE_TTS, SttDialect
 from soniox_sync.protocol.messages import ParsedText, find_error, malformed, parse_object
 from soniox_sync.protocol.stt import SttReceiver, explain_first_error
@@ -351,6 +353,28 @@ def test_audio_is_found_wherever_it_stands(spelled: str, length: int) -> None:
     assert frame is not None and frame.chunk is not None
     assert (frame.stream_id, frame.chunk.audio) == ("s", b"ABC" * (length // 4))
     assert frame.chunk.weight == len(frame.chunk.audio)
+
+
+def test_long_audio_is_not_parsed_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what is left without it, whichever blanks there are."""
+    parsed: list[int] = []
+
+    def loads(data: bytes) -> Any:
+        parsed.append(len(data))
+        return json.loads(data)
+
+    monkeypatch.setattr(module, "json_loads", loads)
+    for head in (b'{"audio":"', b'{"audio" : "', b'{"stream_id":"s","audio"\t:  "'):
+        frame = read_frame(head + b"QUJD" * 1000 + b'"}')
+        assert frame is not None and frame.chunk is not None
+        assert frame.chunk.audio == b"ABC" * 1000
+    assert len(parsed) == 3 and max(parsed) < 100
+
+
+def test_a_frame_that_a_dialect_ignores_is_none() -> None:
+    """Whatever is in it."""
+    ignoring = replace(NATIVE_TTS, read=lambda frame: None)
+    assert read_frame(b'{"stream_id":"s","audio":"QUJD"}', ignoring) is None
 
 
 @pytest.mark.parametrize("length", [100, 600])

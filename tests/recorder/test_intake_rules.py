@@ -98,7 +98,7 @@ def test_a_whole_wav_has_nothing_left_at_its_end() -> None:
 
 
 def test_the_last_samples_of_a_wav_without_a_length_are_not_lost() -> None:
-    """Where only the file has one, the header is complete with what follows: there may be little."""
+    """Only what follows completes its header, and there may be little of that."""
     header = wav_header(sample_rate=16_000, data_bytes=0)
     header = header[:4] + (1000).to_bytes(4, "little") + header[8:]
     intake = Intake("auto", None, None)

@@ -1,0 +1,155 @@
+"""Rules of the sockets, played with scripted system calls: nothing received is lost."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Any, Optional
+
+import pytest
+
+from soniox_sync.transport.deadline import Deadline
+from soniox_sync.transport.sockets import DuplexSocket, PollingSocket, SendTimeout, TlsSocket
+
+RECORD = 16 * 1024
+WANT_READ, WANT_WRITE = ssl.SSLWantReadError(), ssl.SSLWantWriteError()
+
+
+class Calls:
+    """System socket whose calls have the scripted results: numbers of bytes, or errors."""
+
+    def __init__(self, *script: object) -> None:
+        self.script = list(script)
+        self.is_blocking = True
+        self.is_open = True
+
+    def setblocking(self, flag: bool) -> None:
+        self.is_blocking = flag
+
+    def recv_into(self, view: memoryview) -> int:
+        count = self._next()
+        assert count <= len(view)
+        view[:count] = b"x" * count
+        return count
+
+    def send(self, data: bytes, flags: int = 0) -> int:
+        return self._next()
+
+    def close(self) -> None:
+        self.is_open = False
+
+    def fileno(self) -> int:
+        return -1
+
+    def _next(self) -> int:
+        result: Any = self.script.pop(0)
+        if isinstance(result, BaseException):
+            raise result
+        return int(result)
+
+
+def over(kind: type[DuplexSocket], *script: object) -> tuple[Any, list[tuple[bool, Any]], Calls]:
+    """Return a socket, its waits (for reading or not, and seconds), and the calls below it."""
+    waits: list[tuple[bool, Any]] = []
+
+    class Recorded(kind):  # type: ignore[valid-type,misc]
+        def _wait(self, reading: bool, seconds: Optional[float]) -> bool:
+            waits.append((reading, seconds))
+            return True
+
+    calls = Calls(*script)
+    return Recorded(calls), waits, calls
+
+
+def read(sock: Any, room: int = 64 * 1024) -> int:
+    return int(sock.recv_into(memoryview(bytearray(room))))
+
+
+def test_bytes_before_a_tls_error_are_not_lost() -> None:
+    """They are returned first; the error is raised by the next read, and by each one after it."""
+    sock, waits, _ = over(TlsSocket, RECORD, RECORD, ConnectionResetError("reset"))
+    assert read(sock) == 2 * RECORD
+    for _ in range(2):
+        with pytest.raises(ConnectionResetError, match="reset"):
+            read(sock)
+    assert waits == []
+
+
+@pytest.mark.parametrize("want", [WANT_READ, WANT_WRITE])
+def test_several_records_are_read_at_once(want: Exception) -> None:
+    """A read of OpenSSL returns only one; what has not come yet is not waited for."""
+    sock, waits, _ = over(TlsSocket, RECORD, RECORD, want)
+    assert read(sock) == 2 * RECORD and waits == []
+    sock, waits, _ = over(TlsSocket, RECORD, 100)
+    assert read(sock) == RECORD + 100
+    sock, waits, _ = over(TlsSocket, 100, RECORD)
+    assert read(sock) == 100
+
+
+@pytest.mark.parametrize(("more", "count"), [(4096, RECORD + 10), (4095, RECORD)])
+def test_another_record_needs_four_kilobytes_of_room(more: int, count: int) -> None:
+    """With less it is left for the next read."""
+    sock, _, calls = over(TlsSocket, RECORD, 10)
+    assert read(sock, RECORD + more) == count
+    assert len(calls.script) == (0 if count > RECORD else 1)
+
+
+def test_a_read_waits_for_what_tls_needs() -> None:
+    """A renegotiation may need room to write."""
+    sock, waits, calls = over(TlsSocket, WANT_READ, WANT_WRITE, 5)
+    assert read(sock) == 5
+    assert waits == [(True, None), (False, None)]
+    assert not calls.is_blocking
+
+
+def test_an_end_without_a_notice_is_the_end() -> None:
+    """OpenSSL reports a broken pipe, after all bytes of the peer."""
+    assert read(over(TlsSocket, BrokenPipeError())[0]) == 0
+    assert read(over(TlsSocket, RECORD, BrokenPipeError())[0]) == RECORD
+
+
+def test_a_write_waits_for_what_tls_needs() -> None:
+    """For room, unless TLS has to read first; each attempt decides anew."""
+    sock, waits, _ = over(TlsSocket, WANT_READ, WANT_WRITE, 3)
+    assert sock.try_send(b"abc") == 0
+    sock.await_room(Deadline(None))
+    assert sock.try_send(b"abc") == 0
+    sock.await_room(Deadline(None))
+    assert sock.try_send(b"abc") == 3
+    assert [reading for reading, _ in waits] == [True, False]
+
+
+def test_a_write_waits_until_its_deadline() -> None:
+    """And no longer."""
+    sock, _, _ = over(TlsSocket)
+    sock._wait = lambda reading, seconds: False
+    with pytest.raises(SendTimeout):
+        sock.await_room(Deadline(0))
+
+
+@pytest.mark.parametrize("busy", [BlockingIOError(), InterruptedError()])
+def test_a_polling_socket_waits_outside_of_its_calls(busy: Exception) -> None:
+    """For Windows and gevent, which have no flag for one call."""
+    sock, waits, calls = over(PollingSocket, busy, 5, busy)
+    assert read(sock) == 5 and waits == [(True, None)]
+    assert sock.try_send(b"abc") == 0 and not calls.is_blocking
+
+
+@pytest.mark.parametrize("busy", [BlockingIOError(), InterruptedError()])
+def test_a_full_socket_takes_nothing(busy: Exception) -> None:
+    """Without waiting."""
+    sock, waits, _ = over(DuplexSocket, busy, 2)
+    assert (sock.try_send(b"abc"), sock.try_send(b"abc"), waits) == (0, 2, [])
+
+
+@pytest.mark.parametrize("kind", [DuplexSocket, PollingSocket, TlsSocket])
+def test_a_forked_child_closes_its_copy(kind: type[DuplexSocket]) -> None:
+    """The parent's connection goes on."""
+    sock, _, calls = over(kind)
+    sock.invalidate()
+    assert not calls.is_open
+
+
+def test_a_closed_socket_is_not_waited_for() -> None:
+    """Its descriptor may be another's by now."""
+    with pytest.raises(OSError, match="closed"):
+        DuplexSocket(Calls())._wait(True, None)  # type: ignore[arg-type]
