@@ -77,14 +77,14 @@ class Uses:
                     self._lines.setdefault(name, []).append((module, number))
 
     def tests(self, mutant: Mutant, record: Record) -> set[str]:
-        """Return the tests that run a line with a name that the mutant binds, or the module."""
-        found: set[str] = set()
+        """Return the tests that run the module, or a line with a name that the mutant binds."""
+        found = {
+            test for (m, _), tests in record.tests.items() if m == mutant.module for test in tests
+        }
         for name in mutant.names:
             for module, line in self._lines.get(name, ()):
                 found |= record.reaching(module, [line])
-        if found:
-            return found
-        return set().union(*(tests for (m, _), tests in record.tests.items() if m == mutant.module))
+        return found
 
 
 def _words(line: str) -> list[str]:
