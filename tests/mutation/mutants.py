@@ -68,6 +68,8 @@ class Mutant:
     # qualified name of the outermost function whose body the change is in; None: not in a body
     function: Optional[str] = None
     function_line: int = 0  # where the code of that function begins
+    # of the whole module, as it was when the mutant was made: the file may change meanwhile
+    source: bytes = field(default=b"", compare=False, repr=False)
     names: tuple[str, ...] = field(default=(), compare=False)  # bound by a statement outside bodies
 
     @property
@@ -75,9 +77,9 @@ class Mutant:
         """What it is, wherever it has moved to."""
         return f"{self.module}:{self.scope}: {self.before} -> {self.after}"
 
-    def apply(self, source: bytes) -> bytes:
+    def apply(self) -> bytes:
         """Return the source of the module with the change."""
-        return source[: self.start] + self.replacement.encode() + source[self.end :]
+        return self.source[: self.start] + self.replacement.encode() + self.source[self.end :]
 
     def diff(self) -> str:
         """Return it as a small diff below a heading."""
@@ -280,6 +282,7 @@ class _Finder:
                 after=_tidy(after),
                 function=function,
                 function_line=function_line,
+                source=self._source,
                 names=() if self._body else self._names,
             )
         )

@@ -18,7 +18,7 @@ def mutants(tmp_path: Path, source: str) -> list[Mutant]:
     path.write_text(source)
     found = mutants_of(path, "module.py")
     for mutant in found:
-        compile(mutant.apply(source.encode()), "module.py", "exec")
+        compile(mutant.apply(), "module.py", "exec")
     return found
 
 

@@ -221,7 +221,7 @@ class _Server(Pinning):
     def _change(self, mutant: Mutant) -> bool:
         """Replace the code of the function; return whether that was possible."""
         path = self._project.root / mutant.module
-        changed = compile(mutant.apply(path.read_bytes()), str(path), "exec", dont_inherit=True)
+        changed = compile(mutant.apply(), str(path), "exec", dont_inherit=True)
         assert mutant.function is not None
         code = _code_at(changed, mutant.function.split("."), mutant.function_line)
         key = (str(path), mutant.function.split(".")[-1], mutant.function_line)
@@ -309,5 +309,4 @@ class _Loader(importlib.machinery.SourceFileLoader):
         self._mutant = mutant
 
     def get_code(self, fullname: str) -> types.CodeType:
-        changed = self._mutant.apply(Path(self.path).read_bytes())
-        return compile(changed, self.path, "exec", dont_inherit=True)
+        return compile(self._mutant.apply(), self.path, "exec", dont_inherit=True)
