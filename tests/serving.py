@@ -17,8 +17,8 @@ from soniox_sync.sandbox import Sandbox
 EXAMPLES = Path(__file__).parent.parent / "examples"
 # Imports are slow on a loaded machine; a server that takes longer hangs.
 START_SEC = 60.0
-# A server that takes longer to end is killed.
-END_SEC = 10.0
+# A server that takes longer to end is killed; workers need seconds on a loaded machine.
+END_SEC = 30.0
 
 
 def service_environment(sandbox: Sandbox) -> dict[str, str]:
@@ -101,10 +101,10 @@ class ServerProcess:
         """URL of the server."""
         return f"http://127.0.0.1:{self._port}"
 
-    def wait_for(self, part: str, timeout_sec: float = START_SEC) -> None:
-        """Wait until the output contains `part`."""
+    def wait_for(self, part: str, timeout_sec: float = START_SEC, *, times: int = 1) -> None:
+        """Wait until the output contains `part`, so many times."""
         with self._printed:
-            if not self._printed.wait_for(lambda: part in self.output, timeout_sec):
+            if not self._printed.wait_for(lambda: self.output.count(part) >= times, timeout_sec):
                 raise AssertionError(f"it never printed {part!r}:\n{self.output}")
 
     def close(self, sign: signal.Signals = signal.SIGTERM) -> None:

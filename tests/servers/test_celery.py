@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import os
 import re
 import shutil
@@ -11,13 +12,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Callable
 
 import pytest
 
-from soniox_sync.sandbox import Sandbox
-from tests.serving import EXAMPLES, ServerProcess
+from soniox_sync.sandbox import Entry, Sandbox
+from tests.serving import EXAMPLES, ServerProcess, service_environment
 
 pytestmark = [
     pytest.mark.needs("celery"),
@@ -28,6 +32,11 @@ pytestmark = [
 TIMEOUT_SEC = 120.0
 HOME = EXAMPLES / "celery_folder"
 TEXTS = {f"call{n}.wav": f"This is call number {n}." for n in ("one", "two", "three", "four")}
+DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+# files of a batch; a thousand take minutes
+BATCH = int(os.environ.get("SONIOX_SYNC_BATCH", "12"))
+# longer than a task takes, or others would begin what is running
+RESTORED_SEC = 20
 WORKER = [
     *("-m", "celery", "--app", "tasks", "worker", "--concurrency", "2", "--loglevel=INFO"),
     *("--without-gossip", "--without-mingle", "--pool", "prefork"),
@@ -123,10 +132,12 @@ def caller(environment: dict[str, str], folder: Path) -> subprocess.Popen[str]:
     )
 
 
-def report_of(process: subprocess.Popen[str]) -> tuple[dict[str, str], str]:
+def report_of(
+    process: subprocess.Popen[str], timeout_sec: float = TIMEOUT_SEC
+) -> tuple[dict[str, str], str]:
     """Wait for the report; return the text of each file, and the error output."""
     try:
-        out, err = process.communicate(timeout=TIMEOUT_SEC)
+        out, err = process.communicate(timeout=timeout_sec)
     finally:
         process.kill()
         process.wait()
@@ -180,6 +191,74 @@ def test_a_worker_that_dies_loses_no_file(
         os.kill(children_of(workers.pid)[0], signal.SIGKILL)
         texts, errors = report_of(process)
     assert texts == TEXTS, errors + workers.output
+
+
+def test_a_batch_survives_the_death_of_a_worker(redis: dict[str, str], tmp_path: Path) -> None:
+    """Of two workers one is killed with all its processes: no file is lost, none is paid twice."""
+    faulthandler.cancel_dump_traceback_later()  # a thousand files take longer than a test may
+    with Sandbox(limits={"rest_job_sec": 60 / BATCH}) as sandbox:
+        environment = {**redis, **service_environment(sandbox)}
+        restore_soon(environment, tmp_path)
+        texts = record_batch(sandbox, tmp_path / "calls")
+        begun = datetime.now(timezone.utc)
+        with workers_of(environment) as survivor, workers_of(environment) as victim:
+            processes = [victim.pid, *children_of(victim.pid)]
+            with caller(environment, tmp_path / "calls") as process:
+                victim.wait_for("succeeded", TIMEOUT_SEC + BATCH, times=BATCH // 10)
+                sandbox.log.clear()
+                # jobs that have just begun: the victim alone has as many files left
+                assert sandbox.log.wait_for(jobs_created(2), timeout_sec=TIMEOUT_SEC)
+                for pid in processes:
+                    os.kill(pid, signal.SIGKILL)
+                found, errors = report_of(process, timeout_sec=TIMEOUT_SEC + BATCH)
+        client = sandbox.client()
+        used = client.usage_logs.list_all(begun, datetime.now(timezone.utc) + timedelta(minutes=1))
+        paid = Counter(entry.client_reference_id for entry in used)
+        left = client.stt.count().total
+    assert found == texts, errors + survivor.output
+    assert process.returncode == 0
+    assert len(list((tmp_path / "calls").glob("*.srt"))) == BATCH
+    assert len(paid) == BATCH
+    assert set(paid.values()) == {1}
+    assert left == 0
+    assert "Traceback" not in survivor.output
+
+
+def jobs_created(count: int) -> Callable[[Entry], bool]:
+    """Return a condition that is true once `count` jobs have been requested."""
+    seen: set[float] = set()
+
+    def enough(entry: Entry) -> bool:
+        message = entry.message or {}
+        if (message.get("method"), message.get("path")) == ("POST", "/v1/transcriptions"):
+            seen.add(entry.at)
+        return len(seen) >= count
+
+    return enough
+
+
+def record_batch(sandbox: Sandbox, folder: Path) -> dict[str, str]:
+    """Record calls; return their texts by name."""
+    folder.mkdir()
+    said = [f"This is call number {digit}." for digit in DIGITS]
+    speech = sandbox.client().realtime
+    sounds = [speech.speak(text, voice="Emma", audio_format="wav").read() for text in said]
+    texts: dict[str, str] = {}
+    for number in range(BATCH):
+        name, digit = f"call{number:03}.wav", number % len(DIGITS)
+        (folder / name).write_bytes(sounds[digit])
+        texts[name] = said[digit]
+    return texts
+
+
+def restore_soon(environment: dict[str, str], folder: Path) -> None:
+    """Have Redis give the files of a dead worker to others after seconds instead of an hour."""
+    config = folder / "soon.py"
+    config.write_text(f"broker_transport_options = {{'visibility_timeout': {RESTORED_SEC}}}\n")
+    environment["CELERY_CONFIG_MODULE"] = "soon"
+    environment["PYTHONPATH"] = os.pathsep.join(
+        [str(folder), *filter(None, [environment.get("PYTHONPATH")])]
+    )
 
 
 def test_a_warm_stop_finishes_running_tasks(
