@@ -94,6 +94,27 @@ EQUIVALENTS: tuple[Equivalent, ...] = (
         "no bytes are checked without a complaint",
     ),
     Equivalent(
+        _PROTOCOL + "states.py",
+        "",
+        "**{(state, K.FAIL): T.ERROR for state in T if not state.is_over},",
+        "**{(state, K.FAIL): T.ERROR for state in T if True},",
+        "the last line of the table replaces what this adds for states that are over",
+    ),
+    Equivalent(
+        _PROTOCOL + "states.py",
+        "",
+        "**{(state, K.CLOSE): T.CLOSED for state in T if not state.is_over},",
+        "**{(state, K.CLOSE): T.CLOSED for state in T if True},",
+        "the last line of the table replaces what this adds for states that are over",
+    ),
+    Equivalent(
+        _PROTOCOL + "states.py",
+        "",
+        "**{(state, K.CANCEL): T.CANCELED for state in T if not state.is_over},",
+        "**{(state, K.CANCEL): T.CANCELED for state in T if True},",
+        "the last line of the table replaces what this adds for states that are over",
+    ),
+    Equivalent(
         _PROTOCOL + "stt.py",
         "SttReceiver.receive",
         "if self._dialect.ends_by_closing:",
