@@ -184,4 +184,25 @@ EQUIVALENTS: tuple[Equivalent, ...] = (
         'head = struct.pack("!BBQ", _FIN | opcode, 129 | 127, size)',
         "127 has that bit already",
     ),
+    Equivalent(
+        _TRANSPORT + "frames.py",
+        "FrameReader.filled",
+        "if is_full and self._size < _LARGEST_BUFFER and self._found < _ENOUGH_MESSAGES:",
+        "if ((is_full) and (self._found < _ENOUGH_MESSAGES)):",
+        "only faster: the next line never makes it larger",
+    ),
+    Equivalent(
+        _TRANSPORT + "frames.py",
+        "FrameReader._parse",
+        "if first != 0x81 or self._parts_opcode:",
+        "if first != 130 or self._parts_opcode:",
+        "only faster: the first byte of a whole text passes the check as well",
+    ),
+    Equivalent(
+        _TRANSPORT + "sender.py",
+        "Sender.try_send",
+        "if self._pong is not None or self._ping is not None:",
+        "if True:",
+        "only faster: what is called looks again",
+    ),
 )

@@ -14,8 +14,8 @@ from soniox_sync.transport.connect import Target, error_fields, error_text, open
 from soniox_sync.transport.deadline import Deadline, exit_timeout
 from soniox_sync.transport.proxies import Proxy, unused_variable
 from tests.peers import RawPeer
-from tests.transport.connecting import answering, refused, target
-from tests.waiting import ManualClock
+from tests.transport.connecting import answering, attempt, refused, target
+from tests.waiting import ManualClock, Task
 
 # -- addresses -----------------------------------------------------------------------------------
 
@@ -143,6 +143,7 @@ def test_a_proxy_is_reached_as_its_url_says(
     assert asked["proxy_type"] == kind
     assert asked["http_proxy_timeout"] == pytest.approx(asked["timeout"], abs=1)
     assert asked["redirect_limit"] == 0 and asked["suppress_origin"] is True
+    assert asked["http_no_proxy"] == ["proxy-already-chosen.invalid"]
     assert "sslopt" not in asked and "socket" not in asked
 
 
@@ -200,6 +201,26 @@ def test_an_answer_without_a_status_is_no_response() -> None:
         error = refused(target(peer.url, on_response=lambda *told: seen.append(told)))
     assert "HTTP None" not in str(error)
     assert seen == []
+
+
+def test_an_upgrade_is_reported_without_a_body(raw_peer: RawPeer) -> None:
+    """`on_response` gets it as well."""
+    seen: list[Any] = []
+    goal = target(raw_peer.url, on_response=lambda *told: seen.append(told))
+    opened = Task(lambda: attempt(goal))
+    raw_peer.accept()
+    opened.result().close()
+    ((status, headers, body),) = seen
+    assert (status, headers["upgrade"].lower(), body) == (101, "websocket", b"")
+
+
+def test_a_response_without_headers_has_none(asked: dict[str, Any]) -> None:
+    """An empty mapping rather than nothing."""
+    seen: list[Any] = []
+    asked["raises"] = websocket.WebSocketBadStatusException("no %s", 403, None, None, "text")
+    on_response = lambda *told: seen.append(told)  # noqa: E731
+    refused(target("ws://far.invalid/", proxy="http://p.invalid", on_response=on_response))
+    assert seen == [(403, {}, b"")]
 
 
 def test_a_refusal_is_reported_with_its_body() -> None:
