@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import select
 import ssl
 from typing import Any, Optional
 
 import pytest
 
 from soniox_sync.transport.deadline import Deadline
+from soniox_sync.transport.sender import Sender
 from soniox_sync.transport.sockets import DuplexSocket, PollingSocket, SendTimeout, TlsSocket
 
 RECORD = 16 * 1024
@@ -153,3 +155,38 @@ def test_a_closed_socket_is_not_waited_for() -> None:
     """Its descriptor may be another's by now."""
     with pytest.raises(OSError, match="closed"):
         DuplexSocket(Calls())._wait(True, None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("seconds", "asked"), [(1.5, 1500.0), (0.0, 0.0), (None, None)])
+def test_a_wait_is_asked_for_in_milliseconds(
+    monkeypatch: pytest.MonkeyPatch, seconds: Optional[float], asked: Optional[float]
+) -> None:
+    """`None` has no limit."""
+    seen: list[Any] = []
+
+    class Poll:
+        def register(self, fd: int, events: int) -> None:
+            seen.append(fd)
+
+        def poll(self, timeout: Optional[float]) -> list[Any]:
+            seen.append(timeout)
+            return []
+
+    monkeypatch.setattr(select, "poll", Poll, raising=False)
+    monkeypatch.setattr(Calls, "fileno", lambda self: 7)
+    assert DuplexSocket(Calls())._wait(True, seconds) is False  # type: ignore[arg-type]
+    assert seen == [7, asked]
+
+
+def test_an_observer_sees_what_is_sent() -> None:
+    """Whole frames, in order, before they are written."""
+    seen: list[bytes] = []
+
+    class Observer:
+        def sent(self, frames: bytes) -> None:
+            seen.append(frames)
+
+    sender = Sender(over(DuplexSocket, 3, 3)[0], Observer())
+    sender.send(lambda: b"one", Deadline(None))
+    assert sender.try_send(lambda: [b"t", b"wo"])
+    assert seen == [b"one", b"two"]
