@@ -9,6 +9,7 @@ from typing import Callable, Optional
 from ._support.beside import run_beside
 from ._support.checks import Check, function, instance_of
 from ._support.checks import timeout as check_timeout
+from ._support.locks import new_lock
 from ._support.reprs import quoted, summary
 from .errors import AbortError
 from .transport.deadline import Deadline, wait_for
@@ -28,7 +29,7 @@ class CancelToken:
         self._cancelled = False  # set once, without a lock
         self._latch = Latch()  # set once callbacks are about to run
         # Guards _callbacks and _reason. Never held while a callback runs. Leaf.
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._callbacks: list[Callable[[], object]] = []
         self._reason: Optional[str] = None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -279,3 +280,27 @@ def test_no_prefix_replaces_a_folder(folder: Path) -> None:
     for names in (tests, others):
         prefixes = [name.split("_")[0] for name in names]
         assert sorted({prefix for prefix in prefixes if prefixes.count(prefix) > 1}) == []
+
+
+# these make locks of Python's own: what makes the others, a lock that a fork takes first, and one
+# that only sleeps
+_MAY_MAKE_LOCKS = {
+    "_support.locks",
+    "_support.loading",
+    "sandbox.engines.espeak.library",
+    "transport.latch",
+}
+
+
+def test_locks_are_made_where_a_fork_renews_them() -> None:
+    """A lock of `threading` itself would stay held in a forked child; so would an event."""
+    bare = re.compile(r"\bthreading\.(Lock|RLock|Condition|Semaphore|Event)\(")
+    found = {
+        f"{module}: {match[0]}"
+        for module, path in MODULES.items()
+        if module not in _MAY_MAKE_LOCKS
+        for match in bare.finditer(path.read_text(encoding="utf-8"))
+        # the sandbox and the commands wait with events, in the process that started them
+        if match[1] != "Event" or module.split(".")[0] not in ("sandbox", "cli")
+    }
+    assert found == set()

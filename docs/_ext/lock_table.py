@@ -12,7 +12,13 @@ from typing import Any, Optional
 import soniox_sync
 
 ROOT = Path(soniox_sync.__file__).parent
-_KINDS = ("Lock", "RLock", "Condition")
+# how a lock is made (`_support.locks`, or `threading` itself), and what it is
+_KINDS = {
+    **{kind: kind for kind in ("Lock", "RLock", "Condition")},
+    "new_lock": "Lock",
+    "new_rlock": "RLock",
+    "new_condition": "Condition",
+}
 _SENTENCE = re.compile(r"^(guards|serialises)\b", re.IGNORECASE)
 
 
@@ -33,7 +39,7 @@ def all_locks(without: tuple[str, ...] = ()) -> list[LockEntry]:
     found: list[LockEntry] = []
     for path in sorted(ROOT.rglob("*.py")):
         parts = path.relative_to(ROOT).with_suffix("").parts
-        if parts[0] not in without:
+        if parts[0] not in without and parts != ("_support", "locks"):  # it makes those of others
             found += _locks_of(path, ".".join(parts))
     return found
 
@@ -45,7 +51,7 @@ def _locks_of(path: Path, module: str) -> Iterator[LockEntry]:
     for owner, node in _assignments(ast.parse(source), ""):
         for target, value in _pairs(node):
             attribute, kind = _name(target), _lock_kind(value)
-            # a lock made again, after a fork, is the same lock
+            # a lock made again is the same lock
             if kind is not None and attribute and (owner, attribute) not in seen:
                 seen.add((owner, attribute))
                 sentence = _sentence(lines, node.lineno)
@@ -80,7 +86,7 @@ def _lock_kind(value: ast.expr) -> Optional[str]:
         return None
     name = _name(value.func)
     shares = bool(value.args) and not isinstance(value.args[0], ast.Call)
-    return name if name in _KINDS and not shares else None
+    return None if shares else _KINDS.get(name)
 
 
 def _sentence(lines: list[str], line: int) -> str:

@@ -6,13 +6,13 @@ network jitter is not heard; when audio runs out, the gap is counted and bufferi
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Callable, Optional, Union
 
 from .._support.checks import integer
+from .._support.locks import new_condition, new_lock
 from .._support.reprs import audio_shape, counted, summary
 from ..errors import AudioDeviceError, AudioUnavailableError, ConfigurationError, StateError
 from .buffering import PlayBuffer
@@ -118,8 +118,8 @@ class Player:
         self._silence = b"\0"
         # Guards the fields below. Held only while bytes are copied: the device's thread takes it
         # too.
-        self._lock = threading.Lock()
-        self._changed = threading.Condition(self._lock)
+        self._lock = new_lock()
+        self._changed = new_condition(self._lock)
         self._buffer = PlayBuffer()
         self._clears = 0  # calls of `clear()`
         self._stopped = False

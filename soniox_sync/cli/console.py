@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any, BinaryIO, Optional, Protocol
 
+from .._support.locks import new_rlock
 from .interrupt import Interrupts
 
 __all__ = ["Console", "Drawing", "InputError", "OutputClosed", "OutputFailed", "UsageError"]
@@ -74,7 +75,7 @@ class Console:
         self.stderr: Optional[IO[str]] = stderr or sys.stderr
         self.interrupts: Interrupts = Interrupts()
         # Guards _drawing and its lines on the terminal. Leaf; held during writes to the terminal.
-        self.terminal: threading.RLock = threading.RLock()
+        self.terminal: threading.RLock = new_rlock()
         self._drawing: Optional[Drawing] = None
         self._replaced = False
 

@@ -13,11 +13,11 @@ from __future__ import annotations
 import http.client
 import re
 import socket
-import threading
 import zlib
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Optional
 
+from .._support.locks import new_lock
 from ..errors import StateError
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Body:
         self._unread = _unread(response)
         self._pieces = self._read()
         # Guards _reading and _closed: the last to leave, reader or closer, releases. Leaf.
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._reading = False
         self._closed = False
 

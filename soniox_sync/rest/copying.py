@@ -7,6 +7,7 @@ import threading
 from typing import Any, BinaryIO, Optional
 
 from .._support.checks import refused, wrong_type
+from .._support.locks import new_lock
 from ..cancel import CancelToken
 from ..errors import ConfigurationError
 from ..transport.deadline import Deadline, wait_for
@@ -54,7 +55,7 @@ class _Copy:
         self._copy: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 - returned
         self._error: Optional[BaseException] = None
         # Guards _over and _abandoned: whoever comes second closes the copy. Leaf.
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._over = False
         self._abandoned = False
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Callable, Optional
 
+from .._support.locks import new_rlock
 from ..cancel import CancelToken
 from ..errors import SonioxError
 from ..runtime.clock import Timer, process_clock
@@ -23,18 +24,8 @@ CANCELLED, TIMED_OUT, CLOSED, ABANDONED = "cancelled", "timeout", "closed", "aba
 # Guards the fields of every `TrackedSocket` and `Exchange`. Held for a few field accesses and one
 # `shutdown`, which never blocks: outside of the lock it could hit the next user of the socket.
 # Leaf. Reentrant, because the garbage collector may close a dropped response in any thread.
-_lock = threading.RLock()
+_lock = new_rlock()
 _current = threading.local()
-
-
-def _renew_lock() -> None:
-    # a fork copies the lock as it is, held or not
-    global _lock
-    _lock = threading.RLock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_lock)
 
 
 class Aborted(SonioxError):

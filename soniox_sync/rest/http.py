@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from urllib.parse import urlsplit
 
 from .._support.checks import instance_of, wrong_value
 from .._support.loading import load_modules
+from .._support.locks import new_lock
 from .._support.reprs import summary
 from .._support.tracebacks import clear_locals
 from ..cancel import CancelToken
@@ -94,16 +94,16 @@ class Http:
         self._settings = service.settings
         self._max_retries = max_retries
         self._given = given
+        # Guards _session, _calls and _closed. Held while `requests` is imported, once. Leaf.
+        self._lock = new_lock()
+        self._closed = False
         self._invalidate()
         forks.register(self._invalidate)
 
     def _invalidate(self) -> None:
         """Start without connections: at first, and in a forked child."""
-        # Guards _session, _calls and _closed. Held while `requests` is imported, once. Leaf.
-        self._lock = threading.Lock()
         self._session: Optional[requests.Session] = None
         self._calls: weakref.WeakSet[Union[Exchange, _Pause]] = weakref.WeakSet()
-        self._closed = getattr(self, "_closed", False)
 
     @property
     def is_closed(self) -> bool:

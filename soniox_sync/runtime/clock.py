@@ -16,6 +16,7 @@ import threading
 import time
 from typing import Callable, Optional
 
+from .._support.locks import new_condition, new_lock
 from .._support.reprs import counted, summary
 
 _log = logging.getLogger("soniox_sync")
@@ -61,9 +62,9 @@ class Clock:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         # Guards the fields that reset() makes. Never held while a callback runs. Leaf. It is
         # acquired directly, not through its condition, where Ctrl-C could leave it acquired.
-        lock = threading.Lock()
+        lock = new_lock()
         guard: tuple[threading.Lock, threading.Condition] = self.__dict__.setdefault(
-            name, (lock, threading.Condition(lock))
+            name, (lock, new_condition(lock))
         )
         return guard
 

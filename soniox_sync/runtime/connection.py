@@ -19,6 +19,7 @@ import socket
 import threading
 from typing import TYPE_CHECKING, Callable, NoReturn, Optional
 
+from .._support.locks import new_lock
 from ..cancel import CancelToken
 from ..errors import ConnectTimeoutError, SonioxConnectionError, SonioxError, fresh
 from ..transport.connect import Target, open_socket
@@ -96,11 +97,10 @@ class Connection:
         self._thread = threading.Thread(
             target=self._run, name=f"soniox-reader-{self.number}", daemon=True
         )
-        # Replaced in a forked child only
         self._opened = Latch()  # open, or failed to open
         self.closed: Latch = Latch()  # the reader has ended
         # Guards writes to the fields below; a single one may be read without it. Leaf.
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._phase = _Phase.NEW
         self._cause: Optional[BaseException] = None
         self._close_expected = False
@@ -471,18 +471,16 @@ class Connection:
         except Exception:  # noqa: BLE001 - top of a thread: logged
             _log.exception("! connection %d: handling its end failed", self.number)
         finally:
-            forks.unregister(self._invalidate)
             self._opened.set()
             self.closed.set()
+            forks.unregister(self._invalidate)  # last: until here a child would wait for this
 
     # -- fork ------------------------------------------------------------------------------------
 
     def _invalidate(self) -> None:
         """Make a forked child's copy of this connection unusable; the parent's goes on."""
         error = forks.fork_error("connection")
-        self._lock = threading.Lock()
         self._phase, self._cause = _Phase.CLOSED, error
-        self._opened, self.closed = Latch(), Latch()
         if self._sender is not None:
             self._sender.invalidate()
         if self._socket is not None:

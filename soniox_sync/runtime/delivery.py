@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Any, Callable, Generic, Optional, TypeVar, cast
 
 from .._support.checks import function, one_of
+from .._support.locks import new_lock
 from ..errors import BufferOverflowError, SonioxTimeoutError, StateError, fresh
 from ..transport.deadline import Deadline, take_from, wait_for
 from ..transport.latch import Latch
@@ -57,10 +58,11 @@ class CallbackWorker:
     def __init__(self, name: str) -> None:
         self._name = name
         # Guards _thread and _stopped. Leaf.
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._jobs: queue.SimpleQueue[Optional[Callable[[], None]]] = queue.SimpleQueue()
         self._thread: Optional[threading.Thread] = None
         self._stopped = False
+        forks.register(self._invalidate)
 
     def start(self) -> None:
         """Start the thread unless it is running."""
@@ -97,9 +99,8 @@ class CallbackWorker:
         """Whether the caller runs on this thread, in a handler."""
         return threading.current_thread() is self._thread
 
-    def renew_locks(self) -> None:
+    def _invalidate(self) -> None:
         """Start over in a forked child, where the thread does not exist."""
-        self._lock = threading.Lock()
         self._jobs = queue.SimpleQueue()
         self._thread = None
         self._stopped = True
@@ -143,7 +144,7 @@ class Emitter:
         self._final = frozenset(final)
         self._worker = worker
         # Guards the fields below. Never held while a handler runs. Leaf.
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._handlers: dict[str, list[tuple[Handler, int, bool]]] = {}
         self._happened: dict[str, tuple[Any, ...]] = {}
 
@@ -206,10 +207,6 @@ class Emitter:
             if event != "error":
                 self.run("error", error)
 
-    def renew_locks(self) -> None:
-        """Replace the lock in a forked child, where it may be a copy of a held one."""
-        self._lock = threading.Lock()
-
 
 def _arity(handler: Handler) -> int:
     """Return how many positional arguments a handler takes."""
@@ -242,7 +239,7 @@ class Delivery(Generic[T]):
         self._what = what
         self._items: queue.SimpleQueue[Any] = queue.SimpleQueue()
         # Guards the fields below. Held for assignments and puts only. Leaf.
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._mode = _UNCLAIMED
         self._push: Optional[Callable[[T], None]] = None
         self._worker: Optional[CallbackWorker] = None
@@ -379,10 +376,6 @@ class Delivery(Generic[T]):
                 self._post(item, weight)
             if self._ended:
                 self._items.put(_END)
-
-    def renew_locks(self) -> None:
-        """Replace the lock in a forked child, where it may be a copy of a held one."""
-        self._lock = threading.Lock()
 
 
 def _empty(items: queue.SimpleQueue[Any]) -> list[Any]:

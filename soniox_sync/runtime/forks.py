@@ -1,25 +1,36 @@
 """Forks: in a child process, what was inherited from the parent is invalidated.
 
-A forked child has copies of the parent's connections, locks and queues, and none of its threads.
-Objects with such copies register a method here that makes the copy unusable (or empty), with an
-error that says why; the parent's object goes on untouched.
+A forked child has copies of the parent's connections, locks and queues, and none of its threads. It
+may be forked anywhere in the other threads: in the middle of a change that a lock guards, too. So
+
+- every lock is free in the child (`_support.locks`), and no timer is left (`clock`);
+- an object that needs threads or a connection of the parent registers a method here, itself and
+  from the beginning, which makes the copy unusable, with an error that says why, or empty. The
+  method relies on nothing that a lock guards: it assigns, sets latches and ends queues. It leaves
+  alone what was over, which the object's last act says. What waits then ends;
+- what only holds settings is as good in the child.
+
+The parent's object goes on untouched. Nobody has to unregister.
 """
 
 from __future__ import annotations
 
+import logging
 import os
-import threading
 import weakref
 from typing import Any, Callable
 
+from .._support.locks import new_lock, renew
 from ..errors import SonioxConnectionError
 from .clock import process_clock
+
+_log = logging.getLogger("soniox_sync")
 
 # the function to call for each object, which is held weakly: registering keeps nothing alive.
 # Not `WeakMethod`s: those that are left at the interpreter's exit print an error
 _registered: weakref.WeakKeyDictionary[object, Callable[[Any], None]] = weakref.WeakKeyDictionary()
 # Guards _registered, except for removals by the garbage collector. Leaf.
-_lock = threading.Lock()
+_lock = new_lock()
 # the process in which everything registered is valid
 _pid = os.getpid()
 
@@ -60,15 +71,18 @@ def check() -> None:
     used, which would otherwise wait for threads that do not exist here.
     """
     if os.getpid() != _pid:
+        renew()
         process_clock.reset()
         _after_fork_in_child()
 
 
 def _after_fork_in_child() -> None:
-    global _lock, _pid
-    _lock = threading.Lock()  # a fork copies the lock as it is, held or not
+    global _pid
     for owner, invalidate in list(_registered.items()):
-        invalidate(owner)
+        try:
+            invalidate(owner)
+        except Exception:  # noqa: BLE001 - the others must not wait for ever: logged
+            _log.exception("! %r is not usable after a fork", type(owner))
     _pid = os.getpid()
 
 

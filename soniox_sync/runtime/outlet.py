@@ -65,8 +65,3 @@ class Outlet(Generic[T]):
     def unregister(self, event: str, handler: Optional[Handler] = None) -> None:
         """Remove a handler, or all of `event`."""
         self.events.off(event, handler)
-
-    def renew_locks(self) -> None:
-        """Replace locks that a fork may have copied while held; the worker's are not included."""
-        self.delivery.renew_locks()
-        self.events.renew_locks()

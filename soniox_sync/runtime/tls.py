@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import threading
 from typing import TYPE_CHECKING, Optional
 
 from .._support.checks import object_with, wrong_type, wrong_value
+from .._support.locks import new_lock
 from .._support.types import Verify
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class TlsSettings:
             _check_context("ssl_context", context)
         self._verify = verify
         # Guards _context. Held while it is created (milliseconds, no network). Leaf.
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._context = context
 
     def context(self) -> ssl.SSLContext:

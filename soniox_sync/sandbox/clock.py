@@ -9,6 +9,8 @@ import threading
 import time
 from typing import Callable, Optional
 
+from .._support.locks import new_condition
+
 __all__ = ["Clock", "Timer", "Watch"]
 
 log: logging.Logger = logging.getLogger(__name__)
@@ -53,7 +55,7 @@ class Clock:
     def __init__(self, scale: float = 1.0) -> None:
         self.scale = scale
         # Guards _heap, _thread and _closed. Leaf: nothing is called under it.
-        self._wake = threading.Condition()
+        self._wake = new_condition()
         self._heap: list[tuple[float, int, Timer]] = []
         self._order = itertools.count()
         self._thread: Optional[threading.Thread] = None

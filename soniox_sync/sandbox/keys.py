@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import threading
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Optional, Union
 
 from .._support import checks as _checks
+from .._support.locks import new_lock
 from .problems import Problem, bad_request
 
 __all__ = ["AcceptedKey", "ApiKeys", "KeyRing", "KeyRule"]
@@ -94,7 +94,7 @@ class KeyRing:
 
     def __init__(self, api_keys: ApiKeys = None) -> None:
         # Guards _keys and the `used` of each. Leaf.
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._open = api_keys is None
         self._keys = {key: AcceptedKey(rule) for key, rule in _read_rules(api_keys).items()}
         self._first = next(iter(self._keys), "sandbox-key")

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Callable, Optional
 
+from .._support.locks import new_condition
 from .._support.reprs import byte_size, counted, shortened, summary
 
 __all__ = ["Entry", "Traffic", "TrafficLog"]
@@ -66,7 +67,7 @@ class Traffic:
 
     def __init__(self) -> None:
         # Guards everything below. Leaf.
-        self.changed: threading.Condition = threading.Condition()
+        self.changed: threading.Condition = new_condition()
         self.entries: collections.deque[Entry] = collections.deque(maxlen=_KEPT)
         self.dropped: int = 0
         self.counts: collections.Counter[str] = collections.Counter()

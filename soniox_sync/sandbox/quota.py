@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import collections
-import threading
 import time
 from typing import Callable, Optional
 
+from .._support.locks import new_lock
 from .limits import Limits
 from .log import Traffic
 from .problems import Problem
@@ -27,7 +27,7 @@ class Quota:
         self._limits = limits
         self._traffic = traffic
         # Guards the counters. Leaf.
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._active: collections.Counter[str] = collections.Counter()
         self._recent: dict[str, collections.deque[float]] = collections.defaultdict(
             collections.deque

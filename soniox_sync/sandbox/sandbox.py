@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Optional, Union
 
 from .._support import checks as _checks
+from .._support.locks import new_rlock
 from .._support.reprs import summary
 from ..errors import ConfigurationError, StateError
 from .access import Access
@@ -138,9 +138,10 @@ class Sandbox:
         self._host = host
         # Guards the fields below: one start only, and none after the end. Reentrant: a signal
         # handler may close what is being started.
-        self._lock = threading.RLock()
+        self._lock = new_rlock()
         self._port: Optional[int] = None
         self._closed = False  # set once
+        self._pid: Optional[int] = None  # where it was started
 
     @property
     def faults(self) -> Faults:
@@ -219,13 +220,20 @@ class Sandbox:
             if self._port is None:
                 if self._must_load:
                     _ = self._world.engines
+                self._pid = os.getpid()
                 self._port = self._server.start()
         return self
 
     def close(self) -> None:
-        """Abort every connection, end every thread and free the port. Final and idempotent."""
+        """Abort every connection, end every thread and free the port. Final and idempotent.
+
+        In a forked child it ends nothing: the sandbox goes on in the parent.
+        """
         with self._lock:
             self._closed = True
+            is_inherited = self._pid not in (None, os.getpid())
+        if is_inherited:
+            return
         self._server.close()
         if self._rest is not None:
             self._rest.close()

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Callable, NamedTuple, Optional, Protocol
 
+from .._support.locks import new_lock
 from .._support.reprs import counted, summary
 from .problems import Problem
 
@@ -158,7 +159,7 @@ class FaultSchedule:
 
     def __init__(self) -> None:
         # Guards _faults and the counts of each selection. Leaf.
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._faults: list[ScheduledFault] = []
 
     def add(

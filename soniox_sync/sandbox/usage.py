@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import collections
-import threading
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any, Optional
+
+from .._support.locks import new_lock
 
 __all__ = ["StreamUsage", "UsageEntry", "UsageLog"]
 
@@ -82,7 +83,7 @@ class UsageLog:
 
     def __init__(self) -> None:
         # Guards all below, and the end of each stream. Leaf.
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._count = 0
         self._entries: collections.deque[UsageEntry] = collections.deque(maxlen=_KEPT)
         self._streams: collections.deque[StreamUsage] = collections.deque(maxlen=_KEPT)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import threading
 from typing import TYPE_CHECKING, Optional, Union
 
 from .._support import checks as _checks
+from .._support.locks import new_lock
 from ..errors import ConfigurationError
 from . import engines
 from .access import Access
@@ -56,7 +56,7 @@ class World:
         self._wanted = check_engines(engines)
         self._speech_cache = speech_cache
         # Guards _engines and _recognizer. Held while engines load, so that they load once.
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._engines: Optional[Engines] = None
         self._recognizer: Optional[Recognizer] = None
 

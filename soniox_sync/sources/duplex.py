@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any, Callable, Optional, TypeVar, Union
 
 from .._support.checks import function, object_with, refuse_async, refused
+from .._support.locks import new_condition, new_lock
 from .._support.reprs import summary
 from ..errors import SonioxConnectionError, StateError
 from .base import AudioSourceHandlers, SourceAudio, describe_audio
@@ -48,13 +49,13 @@ class SocketAudio(ABC):
             refuse_async("socket", method)
         self._socket = socket
         # Serialises sending, and is held meanwhile. Order: _sending -> _lock.
-        self._sending = threading.Lock()
+        self._sending = new_lock()
         # messages that wait for nobody: whoever sends passes them on first. append and popleft are
         # atomic
         self._urgent: deque[str] = deque()
         # Guards the fields below, and those of subclasses. Never held during I/O or handlers. Leaf.
-        self._lock = threading.Lock()
-        self._changed = threading.Condition(self._lock)
+        self._lock = new_lock()
+        self._changed = new_condition(self._lock)
         self._thread: Optional[threading.Thread] = None
         self._handlers: Optional[AudioSourceHandlers] = None
         self._busy: Optional[threading.Thread] = None  # calls a handler now

@@ -130,7 +130,7 @@ class FileSource(ThreadedSource):
             return  # samples have no header
         if not run.feed.can_restart:
             raise AudioSourceError("cannot restart: the header of this container is not known")
-        run.restart.set()
+        run.restart = True
 
 
 def check_binary(name: str, expected: str, file: object) -> None:

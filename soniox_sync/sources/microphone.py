@@ -7,10 +7,10 @@ delivers it. So neither the network nor the user's code can disturb the capture.
 from __future__ import annotations
 
 import sys
-import threading
 from typing import Callable, Optional
 
 from .._support.checks import integer, positive_seconds, suggests_keywords
+from .._support.locks import new_lock
 from .._support.reprs import summary
 from ..audio import RawAudio
 from ..audio.portaudio import as_audio_error, device_errors, load_sounddevice
@@ -77,7 +77,7 @@ class MicrophoneSource:
         self._counts = LossCounts(self._shape)
         # Guards _capture and every call on its stream. Held during PortAudio calls, which wait for
         # the audio thread; that thread takes no lock. Never held during a join or a handler.
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._capture: Optional[Capture] = None
 
     def __repr__(self) -> str:

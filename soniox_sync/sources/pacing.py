@@ -7,6 +7,7 @@ import time
 from typing import Optional, Union
 
 from .._support.checks import number
+from .._support.locks import new_condition, new_lock
 
 # A source held back for longer does not catch up with a burst: it is not live, and the service
 # expects audio in real time or close to it (PROTOCOL 2.3). Less is jitter, which is caught up
@@ -49,8 +50,8 @@ class Gate:
         self._clock = clock
         # Guards the fields below. Waited on, and never held during anything else. Leaf. It is
         # acquired directly, not through its condition, where Ctrl-C could leave it acquired.
-        self._lock = threading.Lock()
-        self._changed = threading.Condition(self._lock)
+        self._lock = new_lock()
+        self._changed = new_condition(self._lock)
         self._stopped = False
         self._paused_at: Optional[float] = None
         self._paused_sec = 0.0

@@ -6,10 +6,10 @@ import io
 import os
 import select
 import socket
-import threading
 from typing import Any, Callable, Optional, Union
 
 from .._support.checks import suggests_keywords
+from .._support.locks import new_lock
 from .._support.reprs import file_name
 from .._support.types import ReadableFile
 from ..audio.samples import buffer_bytes
@@ -136,7 +136,7 @@ class _Waiter:
 
     def __init__(self, fd: int) -> None:
         # Guards the wake descriptors against a wake that races with close. Leaf, never waits.
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._wake_in, self._wake_out = os.pipe()
         self._woken = False
         self._closed = False

@@ -11,6 +11,7 @@ import threading
 from typing import Optional, Union
 
 from .._support.checks import refused
+from .._support.locks import new_lock
 from .._support.reprs import summary
 from ..errors import StateError
 from .base import AudioSourceHandlers, SourceAudio, describe_audio
@@ -34,7 +35,7 @@ class Run:
         self.feed: Optional[Feed] = None
         self.thread: Optional[threading.Thread] = None
         self.reading = False  # the thread is inside code that may not return
-        self.restart: threading.Event = threading.Event()
+        self.restart: bool = False
         self.is_empty = True  # nothing was delivered
         self.outcome = ""  # set once: ended, failed or stopped
 
@@ -69,7 +70,7 @@ class ThreadedSource:
         self._speed = speed_of(pace)
         self._clock = clock or SourceClock()
         # Guards _run, and the start of its thread. Not held during reading or handlers. Leaf.
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._run: Optional[Run] = None
 
     def _open(self) -> Feed:
@@ -173,8 +174,8 @@ class ThreadedSource:
     def _pump(self, run: Run, feed: Feed) -> None:
         pace = Pace(run.gate, self._speed)
         while run.gate.wait_until(AT_ONCE):
-            if run.restart.is_set():
-                run.restart.clear()
+            if run.restart:
+                run.restart = False
                 feed.restart()
                 if run.handlers.on_restart is not None:
                     run.handlers.on_restart()

@@ -7,10 +7,10 @@ not stop the reader (docs/performance.rst).
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from typing import Callable, Optional, Protocol, Union
 
+from .._support.locks import new_lock
 from .deadline import Deadline, acquire
 from .frames import PING, PONG, encode_close, encode_frame
 from .sockets import DuplexSocket, SendTimeout
@@ -47,11 +47,11 @@ class Sender:
         self._observer = observer
         # Guards the sending side of the socket and the fields below. send() holds it while waiting
         # for room, bounded by its deadline.
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._left_over = b""  # rest of the frames that a write could not finish
         self._closing = False  # the close frame is sent or queued; nothing may follow it
         # Guards writes to the two slots below. Leaf.
-        self._slot_lock = threading.Lock()
+        self._slot_lock = new_lock()
         self._pong: Optional[bytes] = None  # the latest one counts (RFC 6455 5.5.3)
         self._ping: Optional[bytes] = None
 
@@ -160,9 +160,7 @@ class Sender:
                 self._lock.release()
 
     def invalidate(self) -> None:
-        """Refuse everything from now on. For a forked child, where a lock may be copied as held."""
-        self._lock = threading.Lock()
-        self._slot_lock = threading.Lock()
+        """Refuse everything from now on. For a forked child."""
         self._closing = True
 
     def _write(self, frame: bytes, deadline: Deadline) -> None:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import select
 import socket
 import ssl
-import threading
 from typing import Optional, Union
 
+from .._support.locks import new_lock
 from .deadline import Deadline, slice_sec
 
 _READ, _WRITE = True, False
@@ -47,7 +47,7 @@ class DuplexSocket:
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         # Guards the descriptor against a shutdown that races with close. Leaf, never waits.
-        self._fd_lock = threading.Lock()
+        self._fd_lock = new_lock()
         # Under the send lock
         self._send_needs = _WRITE
 
@@ -100,7 +100,6 @@ class DuplexSocket:
 
     def invalidate(self) -> None:
         """Close a forked child's copy of the descriptor, leaving the parent's connection alone."""
-        self._fd_lock = threading.Lock()
         try:
             self._sock.close()
         except OSError:
@@ -135,7 +134,7 @@ class TlsSocket(DuplexSocket):
         super().__init__(sock)
         sock.setblocking(False)
         # Guards one OpenSSL call. Never held while waiting. Leaf.
-        self._tls_lock = threading.Lock()
+        self._tls_lock = new_lock()
         self._late_error: Optional[OSError] = None  # reader only: raised after bytes were read
 
     def recv_into(self, view: memoryview) -> int:
@@ -185,10 +184,6 @@ class TlsSocket(DuplexSocket):
         except ssl.SSLWantReadError:
             self._send_needs = _READ
         return 0
-
-    def invalidate(self) -> None:
-        self._tls_lock = threading.Lock()
-        super().invalidate()
 
 
 def wrap(sock: socket.socket) -> DuplexSocket:

@@ -9,6 +9,7 @@ import importlib.abc
 import importlib.machinery
 import json
 import os
+import signal
 import sys
 import threading
 import time
@@ -17,7 +18,10 @@ from typing import Any, Optional
 
 from soniox_sync import CancelToken, SonioxClient
 from soniox_sync.errors import SonioxConnectionError, SonioxError
+from soniox_sync.sources import IterableSource
 
+# for a lock that is free most of the time
+WAIT_SEC = 5.0
 VOICE = {"language": "en", "voice": "Adrian", "audio_format": "pcm_s16le"}
 RAW = {"audio_format": "pcm_s16le", "sample_rate": 16000, "num_channels": 1}
 
@@ -246,6 +250,91 @@ def in_child(client: Any, session: Any, iterated: Any, connection: Any, stream: 
     )
 
 
+def forked_holding(url: str, tts_url: str) -> None:
+    """Fork while another thread holds every lock of the library; use everything in the child."""
+    from soniox_sync._support import locks
+
+    client = make_client(url, tts_url)
+    token = CancelToken()
+    wait = threading.Event().wait
+
+    def slowly(item: Any) -> Iterator[Any]:
+        yield item
+        wait()  # for ever: a source and a text that never end
+
+    source = IterableSource(slowly(b"\0\0"), **RAW)
+    recording = client.realtime.record(source=source, **RAW)
+    recording.on("endpoint", lambda: None)
+    transcription = client.realtime.transcribe(slowly(b"\0\0"), pace=False, **RAW).start()
+    session = client.realtime.stt(**RAW, cancel=token)
+    session.on("endpoint", lambda: None)
+    pool = client.realtime.tts.pool()
+    stream = pool.stream(**{**VOICE, "voice": "mute"})
+    stream.on("terminated", lambda: None)
+    stream.send_text("Hello.")
+    single = client.realtime.tts(**{**VOICE, "voice": "mute"})
+    speech = client.realtime.speak(slowly("Hello."), **VOICE)
+    over = client.realtime.stt(**RAW)
+    over.send_audio(b"\0\0")
+    over.finish()
+    over.close()
+    held, go_on = threading.Event(), threading.Event()
+    count = [0]
+
+    def hold() -> None:
+        made = [each for each in locks._made if not isinstance(each, threading.Condition)]
+        taken = [lock for lock in made if lock.acquire(timeout=WAIT_SEC)]
+        count[0] = len(taken)
+        held.set()
+        go_on.wait()
+        for lock in taken:
+            lock.release()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(60)  # ends a child that hangs
+        waits: dict[str, Callable[[], Any]] = {
+            "recording": lambda: list(recording),
+            "recording.wait": recording.wait,
+            "recording.stop": recording.stop,
+            "transcription": transcription.read,
+            "session": lambda: list(session),
+            "session.send_audio": lambda: session.send_audio(b"x"),
+            "session.finish": session.finish,
+            "stream": stream.read,
+            "stream.wait": stream.wait,
+            "single": single.read,
+            "speech": speech.read,
+        }
+        report(inherited={name: error_of(call) for name, call in waits.items()})
+        began = time.monotonic()
+        token.cancel()
+        for each in (speech, single, stream, session, transcription, recording, over):
+            repr(each)
+            each.close()
+        report(closed=time.monotonic() - began)
+        again = pool.stream(**{**VOICE, "voice": "frames-3"})
+        again.send_text("Hello.", end=True)
+        audio = len(again.read(10))
+        pool.close()
+        with client.realtime.stt(**RAW) as own:
+            own.send_audio(b"\2\2")
+            own.finish()
+            report(own="".join(event.text for event in own), audio=audio)
+        client.close()
+        os._exit(0)
+    os.waitpid(child, 0)
+    go_on.set()
+    holder.join()
+    session.send_audio(b"\1\1")
+    session.finish()
+    report(parent="".join(event.text for event in session), held=count[0])
+    os._exit(0)  # the sources never end
+
+
 class SlowImports(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Makes the execution of one module take until the main thread is about to fork."""
 
@@ -363,6 +452,7 @@ if __name__ == "__main__":
         "forked": forked,
         "forked_while_loading": forked_while_loading,
         "forked_while_loading_on": forked_while_loading_on,
+        "forked_holding": forked_holding,
         "forked_while_stuck": forked_while_stuck,
     }
     programs[sys.argv[1]](*sys.argv[2:])

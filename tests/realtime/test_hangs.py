@@ -164,6 +164,24 @@ def test_a_forked_child_does_not_touch_the_parent_s_connections(fork: str) -> No
             assert process.returncode == 0
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_fork_while_every_lock_is_held_leaves_a_child_that_works() -> None:
+    """In the child no lock is held; what is inherited fails at once, also what was over works."""
+    with SttService() as stt, TtsService() as tts:
+        with program("forked_holding", stt.url, tts.url) as process:
+            inherited = next_report(process)["inherited"]
+            for name, (kind, code, seconds) in inherited.items():
+                assert (kind, code) == ("connection", "forked"), name
+                assert seconds < PROMPT_SEC, name
+            assert next_report(process)["closed"] < PROMPT_SEC
+            assert next_report(process) == {"own": "w0 ", "audio": 3 * 960}
+            parent = next_report(process)
+            assert parent["parent"] == "w0 "
+            assert parent["held"] > 30
+            _, errors = process.communicate(timeout=WAIT)
+            assert errors == ""
+
+
 def closed_after(what: str, peer: RawPeer, reads: bool) -> float:
     """Open `what` at a peer that never answers, close it twice; return the seconds that took."""
     client = client_for(peer.url)

@@ -67,7 +67,8 @@ class Kernel:
         self.serials: dict[str, int] = {}
         self.dead = False
         self.is_exiting = False  # the interpreter shuts down
-        self.in_child = False  # of a fork: a failure ends the process
+        self.forks = 0
+        self.break_at = 0  # the step at which the main thread goes on, out of turn
         self.slack_sec = 0.0  # by how much time ran ahead of threads that could run
         self.slack_left_sec = 0.0
         self.slack_chance = 0.0
@@ -108,6 +109,9 @@ class Kernel:
         elif self.slack_chance and timers:
             self._run_ahead()
         chosen = self._choose(me)
+        if self.steps == self.break_at and self.tasks[0].blocked_on is not None:
+            chosen = self.tasks[0]
+            self.wake(chosen)
         if chosen is not me:
             self._switch_to(chosen)
         if self.armed and me.index == 0:
@@ -156,6 +160,12 @@ class Kernel:
             self.strike()
         return me.woken
 
+    def let_others_run(self, steps: int, limit_sec: float) -> None:
+        """Let the main thread wait until others have passed some points, wherever they are then."""
+        self.break_at = self.steps + steps
+        self.block(None, "let run", None, limit_sec, interruptible=False)
+        self.break_at = 0
+
     def strike_on_wake(self, me: Task) -> bool:
         """Return, once, whether a signal arrived while this thread was waiting."""
         pending = getattr(me, "pending", False)
@@ -182,7 +192,11 @@ class Kernel:
 
     def wake(self, task: Task, result: bool = True) -> None:
         """Let a blocked task go on; `block()` returns `result` there."""
-        if task.blocked_on is None or task.is_frozen:
+        if task.is_frozen:
+            if task.waiters is not None and task in task.waiters:
+                task.waiters.remove(task)  # a notification that nobody gets
+            return
+        if task.blocked_on is None:
             return
         if task.waiters is not None and task in task.waiters:
             task.waiters.remove(task)
@@ -308,13 +322,27 @@ class Kernel:
         self.is_exiting = True
         self.freeze_others()
 
-    def freeze_others(self) -> None:
-        """Let no other thread run any more."""
-        for task in self.tasks:
-            if task is not self.current and not task.is_over:
-                task.is_frozen = True
-                if task in self.ready:
-                    self.ready.remove(task)
+    def freeze_others(self) -> list[Task]:
+        """Let no other thread run any more; return those that could have."""
+        others = [task for task in self.tasks if task is not self.current and not task.is_over]
+        for task in others:
+            task.is_frozen = True
+            if task in self.ready:
+                self.ready.remove(task)
+        return others
+
+    def fork(self) -> None:
+        """Go on as the child: the other threads do not exist, what they hold stays taken.
+
+        For the main thread. A condition goes on counting those who waited for it; a queue does not.
+        """
+        self.forks += 1
+        for task in self.freeze_others():
+            task.is_over = True
+            if task.waiters is not None and task.blocked_on and task.blocked_on[0] != "wait":
+                task.waiters.remove(task)
+        for sock in self.sockets:
+            sock.is_inherited = True
 
     def settle(self, limit_sec: float = 300.0) -> list[Task]:
         """Run until all other threads have ended or none can; return those that are left."""
@@ -338,8 +366,6 @@ class Kernel:
         if self.failure is None:
             self.failure = failure
             failure.stacks = self._stacks()
-        if self.in_child:
-            raise failure
         if getcurrent() is not self._hub:
             self.dead = True
             self._hub.switch()

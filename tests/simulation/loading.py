@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from types import ModuleType
 from typing import Any, NamedTuple, Optional
 
-from .threads import STAND_INS
+from .threads import STAND_INS, fork_hooks
 
 PACKAGE = "soniox_sync"
 # parts that no scenario uses
@@ -84,6 +84,7 @@ def load(patches: Iterable[Patch] = ()) -> ModuleType:
     for name in [name for name in sys.modules if name.partition(".")[0] == PACKAGE]:
         del sys.modules[name]
     _Loader.patches = tuple(patches)
+    fork_hooks.clear()
     package = importlib.import_module(PACKAGE)
     for info in pkgutil.walk_packages(package.__path__, f"{PACKAGE}."):
         if info.name.split(".")[1] not in _UNUSED:

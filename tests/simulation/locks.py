@@ -11,15 +11,26 @@ from .kernel import Kernel, Task, world
 _NOBODY = object()  # the owner of a lock that was taken while nothing was simulated
 
 
+# where the library makes its locks, for those who ask it to
+_FACTORY = "_support/locks.py"
+
+
+def maker() -> Any:
+    """Return the frame that makes a lock."""
+    frame = sys._getframe(2)
+    if frame.f_code.co_filename.endswith(_FACTORY):
+        frame = frame.f_back  # type: ignore[assignment]
+    return frame
+
+
 class Lock:
     """Stand-in for `threading.Lock`: not fair, may be released by any thread."""
 
-    __slots__ = ("number", "owner", "site", "waiters")
+    __slots__ = ("__weakref__", "number", "owner", "site", "waiters")
     reentrant = False
 
     def __init__(self) -> None:
-        frame = sys._getframe(1)
-        self._born(frame)
+        self._born(maker())
 
     def _born(self, frame: Any) -> None:
         self.site = (frame.f_code.co_filename, frame.f_lineno)
@@ -99,6 +110,10 @@ class Lock:
         self._release(kernel)
         kernel.point("release", self, self.number)
 
+    def _at_fork_reinit(self) -> None:
+        self.owner = None
+        self.waiters.clear()
+
     def locked(self) -> bool:
         """Return whether somebody holds it."""
         return self.owner is not None
@@ -129,7 +144,11 @@ class RLock(Lock):
     reentrant = True
 
     def __init__(self) -> None:
-        self._born(sys._getframe(1))
+        self._born(maker())
+        self.count = 0
+
+    def _at_fork_reinit(self) -> None:
+        super()._at_fork_reinit()
         self.count = 0
 
     def _acquire(self, kernel: Kernel, blocking: bool, timeout: float) -> bool:
@@ -164,7 +183,7 @@ class Condition:
     def __init__(self, lock: Optional[Lock] = None) -> None:
         if lock is None:
             lock = RLock.__new__(RLock)
-            lock._born(sys._getframe(1))
+            lock._born(maker())
             lock.count = 0  # type: ignore[attr-defined]
         self._lock = lock
         self.site = lock.site
@@ -220,6 +239,10 @@ class Condition:
         for task in self.waiters[:n]:
             kernel.wake(task)
 
+    def _at_fork_reinit(self) -> None:
+        self._lock._at_fork_reinit()
+        self.waiters.clear()
+
     def notify_all(self) -> None:
         """Wake all."""
         self.notify(len(self.waiters))
@@ -230,7 +253,7 @@ class Event:
 
     def __init__(self) -> None:
         lock = Lock.__new__(Lock)
-        lock._born(sys._getframe(1))
+        lock._born(maker())
         self._changed = Condition(lock)
         self._flag = False
 

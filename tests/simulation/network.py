@@ -12,6 +12,7 @@ import socket as real_socket
 from typing import Any, Callable, Optional
 
 from . import order
+from .failures import Untrue
 from .kernel import Kernel, Task, world
 
 
@@ -55,6 +56,7 @@ class Socket:
         self._error: Optional[OSError] = None
         self._closed = False
         self._connecting = False
+        self.is_inherited = False  # by a forked child, whose parent has it, too
         self.opened_by = str(kernel.current)
         kernel.sockets.append(self)
 
@@ -240,7 +242,7 @@ class Socket:
         self.kernel.point("close", self, self.number)
         if not self._closed:
             self._closed = True
-            if not self._shut:
+            if not (self._shut or self.is_inherited):
                 self._goodbye()
 
     def _goodbye(self) -> None:
@@ -259,6 +261,8 @@ class Socket:
     def _check(self) -> None:
         if self._closed:
             raise OSError(errno.EBADF, "Bad file descriptor")
+        if self.is_inherited:
+            self.kernel.fail(Untrue(f"a forked child uses {self}, which is its parent's"))
 
     def _raise_error(self) -> None:
         if self._error is not None:

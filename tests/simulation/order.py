@@ -41,18 +41,7 @@ def _sentence(name: str, line: int) -> str:
     above: list[str] = []
     while (text := linecache.getline(name, line - 1 - len(above)).strip()).startswith("#"):
         above.insert(0, text.lstrip("# "))
-    if above:
-        return " ".join(above)
-    return _first_sentence(name, line)
-
-
-def _first_sentence(name: str, line: int) -> str:
-    """Return the sentence of a lock that is made anew here, after a fork."""
-    target = linecache.getline(name, line).partition("=")[0].strip()
-    for number, text in enumerate(linecache.getlines(name)[: line - 1], 1):
-        if text.strip().startswith(target) and "Lock()" in text:
-            return _sentence(name, number) if number != line else ""
-    return ""
+    return " ".join(above)
 
 
 def is_gate(lock: Any) -> bool:

@@ -17,7 +17,7 @@ from .failures import Failure, LeftBehind, TooLong, UncaughtError, Untrue
 from .kernel import Kernel, world
 from .network import Network
 from .strategies import Strategy, strategy_for
-from .threads import STAND_INS, Thread
+from .threads import PID, STAND_INS, Thread, fork_hooks
 
 # simulated seconds in which everything must have ended after a scenario: the longest wait of the
 # library that nobody can cut short is that for the answer to a ping, 40 s
@@ -75,6 +75,17 @@ class Simulation:
             if took > most_sec and not kernel.dead:
                 kernel.fail(TooLong(f"{what} took {took:.3f} s of {most_sec} s"))
 
+    def fork(self) -> None:
+        """Fork, and go on as the child; the parent is not followed any further."""
+        kernel = self.kernel
+        kernel.point("fork", None)
+        kernel.note("forked")
+        for hook in reversed(fork_hooks["before"]):
+            hook()
+        kernel.fork()
+        for hook in fork_hooks["after_in_child"]:
+            hook()
+
     def note(self, text: str) -> None:
         """Write what is about to happen into the recorded schedule."""
         self.kernel.note(text)
@@ -130,6 +141,9 @@ class _Collector(logging.Handler):
 
 
 _collector = _Collector(logging.ERROR)
+# runs that have ended, and how many leave their garbage, which the young generation no longer has
+_ended = 0
+_COLLECT_AFTER = 50
 
 
 def prepare() -> None:
@@ -175,6 +189,7 @@ def run_one(
     except Failure as failure:
         kernel.failure = kernel.failure or failure
     finally:
+        _collect(kernel)
         world.kernel = None
         _collector.simulation = None
     if kernel.failure is not None and reload:
@@ -184,12 +199,21 @@ def run_one(
     )
 
 
+def _collect(kernel: Kernel) -> None:
+    """Free what ended runs have left; what is freed may call the kernel, which is dead."""
+    global _ended
+    _ended += 1
+    if _ended % _COLLECT_AFTER == 0 and kernel.dead:
+        gc.collect(1)
+
+
 def _begin_anew() -> None:
     """Reset what the library counts for a whole process, so that no run depends on another."""
     loading.module("runtime.clock").process_clock.reset()
     loading.module("runtime.connection")._numbers = itertools.count(1)
     forks = loading.module("runtime.forks")
     forks._registered.clear()
+    forks._pid = PID
     for lock in (forks._lock, loading.module("_support.loading")._lock):
         lock.owner = None  # a thread that was stopped may have had it
         lock.waiters.clear()
@@ -215,7 +239,7 @@ def _check_left(simulation: Simulation) -> None:
         record = simulation.logged[0]
         cause = record.exc_info[1] if record.exc_info else None
         kernel.fail(UncaughtError(f"logged as an error: {record.getMessage()}: {cause!r}", cause))
-    sockets = [sock for sock in kernel.sockets if not sock.is_closed]
+    sockets = [sock for sock in kernel.sockets if not (sock.is_closed or sock.is_inherited)]
     if sockets:
         kernel.fail(LeftBehind(f"sockets not closed: {sockets}, made by {sockets[0].opened_by}"))
     clock = simulation.module("runtime.clock").process_clock

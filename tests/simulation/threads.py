@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import os as real_os
 import queue as real_queue
 import select as real_select
 import socket as real_socket
@@ -211,6 +212,23 @@ def sleep(seconds: float) -> None:
     kernel.block(None, "sleep", seconds, seconds)
 
 
+# what the library has called for when the process forks, of each kind in order
+fork_hooks: dict[str, list[Callable[[], object]]] = {}
+PID = 1000
+
+
+def register_at_fork(**hooks: Callable[[], object]) -> None:
+    """Note what to call when the simulated process forks."""
+    for kind, hook in hooks.items():
+        fork_hooks.setdefault(kind, []).append(hook)
+
+
+def getpid() -> int:
+    """Return the number of the simulated process."""
+    kernel = world.kernel
+    return PID if kernel is None else PID + kernel.forks
+
+
 class _Sys(ModuleType):
     """`sys`, but whether the interpreter is shutting down is up to the simulation."""
 
@@ -243,6 +261,7 @@ STAND_INS: dict[str, ModuleType] = {
         main_thread=lambda: _MAIN,
         get_ident=lambda: current_thread().ident,
     ),
+    "os": _module(real_os, register_at_fork=register_at_fork, getpid=getpid),
     "_thread": _module(_thread, allocate_lock=Lock, start_new_thread=start_new_thread),
     "queue": _module(real_queue, SimpleQueue=SimpleQueue),
     "time": _module(

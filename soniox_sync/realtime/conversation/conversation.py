@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from ..._support.checks import boolean, encoded, seconds, text, timeout
+from ..._support.locks import new_lock
 from ..._support.reprs import summary
 from ...cancel import CancelToken
 from ...conversation.agent import Voice
@@ -56,7 +56,7 @@ class Conversation(ConversationHandlers):
         self._no_reply = CancelToken()
         self._forget: Callable[[], None] = lambda: None
         # Guards the settings below. Leaf.
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._barge_in = runtime.turns.barge_in
         self._patience_sec = runtime.turns.patience_sec
         self._voice = runtime.turns.voice
@@ -334,9 +334,6 @@ class Conversation(ConversationHandlers):
             "this conversation was started before a fork and belongs to the parent process",
             code="forked",
         )
-        outlet = self._runtime.outlet
-        outlet.renew_locks()
-        outlet.worker.renew_locks()
-        outlet.delivery.end(error)
+        self._runtime.outlet.delivery.end(error)
         self._runtime.ended.set()
         self._runtime.over.set()

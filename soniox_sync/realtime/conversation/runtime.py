@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from typing import Any, Callable, Optional
 
 from ..._support.checks import wrong_value
+from ..._support.locks import new_lock
 from ..._support.reprs import counted
 from ...config.conversation import ConversationOptions
 from ...conversation import actions
@@ -107,7 +108,7 @@ class ConversationRuntime:
         self._jobs: dict[int, Job] = {}
         # Guards the decisions. Order: conversation -> leaf. Single fields of them (the state) may
         # be read without it.
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self.turns: TurnTaking = TurnTaking(options, tuple(backchannels), voice, self._at())
         # Replaced by the conductor, read by any thread
         self.job: Optional[Job] = None

@@ -17,6 +17,7 @@ from ..._support.checks import (
     wrong_type,
     wrong_value,
 )
+from ..._support.locks import new_lock
 from ...audio import RawAudio, is_raw, stt_format_name, tts_format_name
 from ...audio.formats import default_tts_sample_rate
 from ...errors import InputTypeError, SonioxConnectionError, SonioxTimeoutError, StateError
@@ -224,7 +225,7 @@ class Playout:
         self._sink = sink
         self._clock = clock
         # Guards the fields below. Leaf.
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._written_ms = sink.played_ms if sink.reports else 0.0
         # of a sink that does not report: it played `_from_ms` at `_since`
         self._since = 0.0

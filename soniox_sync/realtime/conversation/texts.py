@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import queue
-import threading
 from collections.abc import Iterator
 from typing import Optional, Union
 
+from ..._support.locks import new_condition, new_lock
 from ...cancel import CancelToken
 
 # Characters that wait for the voice before `reply` is asked for more: some sentences, so that the
@@ -23,7 +23,7 @@ class Job:
         self.text = text
         self.cancel: CancelToken = CancelToken()
         # Guards the fields below; notified when `may_go_on()` may return. Leaf.
-        self._changed = threading.Condition(threading.Lock())
+        self._changed = new_condition(new_lock())
         self._ahead = 0  # characters given and not taken by the voice
         self._is_held = False
         self._is_over = False

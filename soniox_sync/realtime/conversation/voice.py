@@ -10,6 +10,7 @@ from typing import Callable, Optional
 from ...audio import RawAudio
 from ...conversation.agent import Passage, Voice
 from ...protocol.tts import AudioChunk
+from ...transport.latch import Latch
 from ..speech import Speech
 from .heard import heard_by_share, heard_by_times
 from .sinks import Playout, Sink
@@ -32,7 +33,7 @@ class Recital:
         # Immutable
         self.passage = passage
         self.feed: TextFeed = TextFeed()
-        self.is_cut: threading.Event = threading.Event()
+        self.is_cut: Latch = Latch()
         # Written by the voice's thread
         self.speech: Optional[Speech] = None
         self.times: list[tuple[str, float]] = []

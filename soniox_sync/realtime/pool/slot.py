@@ -15,10 +15,10 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, Callable, Optional, Protocol
 
+from ..._support.locks import new_lock
 from ...errors import QuotaError, SonioxConnectionError, SonioxError, StateError
 from ...protocol.states import TtsPhase
 from ...protocol.tts import AudioChunk, end_detached
-from ...runtime import forks
 from ...runtime.timeouts import READER_REPORT_SEC
 from ...transport.deadline import Deadline, wait_for
 from ...transport.latch import Latch
@@ -59,7 +59,7 @@ class PooledConnection:
         # Assigned by any thread: one float
         self.fresh_at: float = now()  # opened, or last received from
         # Guards the fields below. Leaf.
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._detached: list[Slot] = []
         self._is_reattaching = False
 
@@ -140,7 +140,7 @@ class Slot:
         self._received = False
         # Guards the fields below, and the record of a detached stream. Taken under the
         # multiplexer's state lock. Leaf.
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self.is_free: bool = False
         self._detached = False
         self._requested = False
@@ -208,7 +208,6 @@ class Slot:
         with self._lock:
             self._detached, self._requested = True, False
             self._settled.clear()
-        forks.register(self._invalidate)  # otherwise its multiplexer invalidates it
         return True
 
     def _may_move(self) -> bool:
@@ -250,7 +249,6 @@ class Slot:
             self._moves += self.stream.record.phase is not TtsPhase.NEW
             self.stream.carrier = carrier
         self._settled.set()
-        forks.unregister(self._invalidate)
         return True
 
     def give_up(self, error: Optional[SonioxError]) -> bool:
@@ -261,15 +259,10 @@ class Slot:
             if not self.stream.record.phase.is_over:
                 end_detached(self.stream.record, error)
         self._settled.set()
-        forks.unregister(self._invalidate)
         self.stream.released(error)
         with self._lock:
             self._detached = False  # last: what Ctrl-C interrupts is done by the next call
         return True
-
-    def _invalidate(self) -> None:
-        """Fail the stream in a forked child; its move goes on in the parent."""
-        self.stream.invalidate(forks.fork_error("stream"))
 
     # -- while the pool closes -------------------------------------------------------------------
 

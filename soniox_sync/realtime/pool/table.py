@@ -10,6 +10,7 @@ import threading
 from collections import deque
 from typing import Callable, Optional
 
+from ..._support.locks import new_condition, new_lock
 from ...errors import SonioxTimeoutError, StateError
 from ...protocol.tts import MAX_STREAMS
 from ...runtime import forks
@@ -62,12 +63,12 @@ class SlotTable:
 
     def _reset(self) -> None:
         # Guards the fields below. Never held across I/O.
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self.connections: list[PooledConnection] = []
         self._waiters: deque[_Waiter] = deque()
         self.active: int = 0  # slots taken
         self._slots: dict[Slot, None] = {}  # those whose stream has started, in that order
-        self._released = threading.Condition(self._lock)  # notified when a stream ends
+        self._released = new_condition(self._lock)  # notified when a stream ends
         self.closed: bool = False
         self._allowance = Allowance(self._max_streams)
 

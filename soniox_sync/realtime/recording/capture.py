@@ -6,6 +6,7 @@ import threading
 from typing import Optional, Protocol
 
 from ..._support.checks import refused
+from ..._support.locks import new_condition
 from ...audio.samples import buffer_bytes
 from ...config import SttConfig
 from ...errors import SonioxError
@@ -83,15 +84,11 @@ class Capture:
         self._is_running = False
         self._is_released = False  # a source that is held back in on_data must return
         self.is_held: bool = False  # a source waits in on_data
-        self._use(lock)
-
-    def _use(self, lock: threading.RLock) -> None:
         self._lock = lock
-        self._room = threading.Condition(lock)  # a source that is held back may continue
+        self._room = new_condition(lock)  # a source that is held back may continue
 
-    def invalidate(self, lock: threading.RLock) -> None:
+    def invalidate(self) -> None:
         """Stop no source in a forked child, where its thread does not run."""
-        self._use(lock)
         self._is_running = False
 
     # -- its life --------------------------------------------------------------------------------

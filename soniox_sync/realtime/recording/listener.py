@@ -62,6 +62,6 @@ class RecordingListener:
         self._outlet.release()
 
     def invalidate(self, error: BaseException) -> None:
-        """End the iteration in a forked child, once its queue and handlers have new locks."""
+        """End the iteration in a forked child."""
         self.error = error
         self._outlet.delivery.end(error)

@@ -30,6 +30,7 @@ import sys
 import threading
 from typing import Optional, Protocol
 
+from ..._support.locks import new_condition
 from ...recorder.actions import Action, Send, Wait
 from ...runtime.clock import Clock, Timer
 
@@ -78,11 +79,8 @@ class Pump:
         self._thread: Optional[threading.Thread] = None
         self._runner: Optional[int] = None  # thread that carries out what was handed
         self._timer: Optional[Timer] = None
-        self._use(lock)
-
-    def _use(self, lock: threading.RLock) -> None:
         self._lock = lock
-        self._has_work = threading.Condition(lock)
+        self._has_work = new_condition(lock)
 
     @property
     def is_current(self) -> bool:
@@ -198,7 +196,6 @@ class Pump:
         if self._timer is not None:
             self._timer.cancel()
 
-    def invalidate(self, lock: threading.RLock) -> None:
+    def invalidate(self) -> None:
         """Do nothing any more, in a forked child, where the thread does not exist."""
-        self._use(lock)
         self.is_enabled = False

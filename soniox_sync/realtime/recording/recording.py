@@ -239,10 +239,7 @@ class Recording(RecordingHandlers):
             "this recording was started before a fork and belongs to the parent process",
             code="forked",
         )
-        was_over = self.state.is_over
-        self._outlet.renew_locks()
-        if self.state is RecordingState.IDLE:
-            return  # nothing was started, so nothing is the parent's
+        if self.state is RecordingState.IDLE or self._runtime.over.is_set():
+            return  # nothing is the parent's: nothing was started, or it was over
         self._runtime.invalidate(error)
-        if not was_over:
-            self._listener.invalidate(error)
+        self._listener.invalidate(error)

@@ -15,6 +15,7 @@ import logging
 import threading
 from typing import Callable, Optional
 
+from ..._support.locks import new_condition, new_rlock
 from ...cancel import CancelToken
 from ...config import SttConfig
 from ...config.recording import RecordingOptions
@@ -59,8 +60,8 @@ class RecordingRuntime:
         self.over: Latch = Latch()  # everything is closed, and the end was reported
         # Guards the fields below. Order: Recording -> send -> state -> leaf. Single fields of the
         # recorder (its state, its counters) may be read without it.
-        self._lock = threading.RLock()
-        self._answered = threading.Condition(self._lock)  # `reconnecting` handlers need no waiting
+        self._lock = new_rlock()
+        self._answered = new_condition(self._lock)  # `reconnecting` handlers need no waiting
         self._pump = Pump(self._lock, clock, self)
         self.recorder: Recorder = Recorder(options, context)
         self._capture = Capture(source, config, self.recorder, self._pump, self._lock, clock, self)
@@ -395,11 +396,8 @@ class RecordingRuntime:
 
     def invalidate(self, error: BaseException) -> None:
         """Fail in a forked child, where the pump does not run; the parent's recording goes on."""
-        self._lock = threading.RLock()
-        self._answered = threading.Condition(self._lock)
-        self._pump.invalidate(self._lock)
-        self._capture.invalidate(self._lock)
-        self.over = Latch()
+        self._pump.invalidate()
+        self._capture.invalidate()
         self.recorder.fail(error)
         self.over.set()
 

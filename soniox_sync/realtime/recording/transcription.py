@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from typing import Callable, Optional, TypeVar
 
 from ..._support.checks import timeout
+from ..._support.locks import new_lock
 from ...errors import SonioxTimeoutError, StateError
 from ...protocol.tokens import SttEvent
+from ...recorder.actions import RecordingState
+from ...runtime import forks
 from ...transcript import Transcript, Utterance
 from .capture import StartConfig
 from .recording import Recording
@@ -33,8 +35,13 @@ class Transcription:
         self._recording = recording
         self._config = config
         # Guards _is_started. Leaf.
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._is_started = False
+        forks.register(self._invalidate)
+
+    def _invalidate(self) -> None:
+        """Let a forked child start what a thread of the parent was only about to start."""
+        self._is_started = self._recording.state is not RecordingState.IDLE
 
     @property
     def recording(self) -> Recording:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Callable, Optional
 
+from ..._support.locks import new_lock
 from ...audio.formats import is_raw
 from ...config import TtsStreamConfig
 from ...errors import SonioxError
@@ -69,7 +69,7 @@ class Attempt:
         self.audio_bytes: int = 0
         self.is_complete: bool = False  # its last audio was received
         # Guards the fields below. Leaf.
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._ended = False
         self._owner: Optional[str] = None  # of the audio
 

@@ -6,10 +6,10 @@ Source: Soniox docs stt/rt/real-time-transcription; PROTOCOL 2.
 
 from __future__ import annotations
 
-import threading
 from typing import Callable, Optional
 
 from ..._support.checks import refused
+from ..._support.locks import new_lock
 from ...cancel import CancelToken
 from ...config import SttConfig, SttSessionOptions
 from ...errors import ConnectTimeoutError, SonioxConnectionError, SonioxError, StateError, fresh
@@ -99,7 +99,7 @@ class SessionCore:
         # Reader only
         self._receiver = SttReceiver(plan.dialect)
         # Guards the fields below. Never held across I/O. Order: send -> state.
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self.state: SttSessionState = SttSessionState.IDLE
         self.error: Optional[BaseException] = None  # why it ended early; the first one stays
         self.paused: bool = False
@@ -461,8 +461,6 @@ class SessionCore:
 
     def connection_forked(self, error: SonioxError) -> None:
         """Fail in a forked child."""
-        self._lock = threading.Lock()
-        self.over, self._ready = Latch(), Latch()
         if not self.state.is_over:
             self.state, self.error = SttSessionState.ERROR, error
         self._observer.forked(error)

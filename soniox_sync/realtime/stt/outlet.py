@@ -138,11 +138,6 @@ class SttOutlet(Outlet[SttEvent]):
                 "utterances() and tokens"
             )
 
-    def renew_locks(self) -> None:
-        """Replace locks that a fork may have copied in the taken state."""
-        super().renew_locks()
-        self.worker.renew_locks()
-
 
 class EventSource:
     """Events and utterances of a transcription, to be iterated, and its transcript. Thread-safe.

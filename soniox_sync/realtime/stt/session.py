@@ -69,7 +69,6 @@ class _Feed(SessionObserver):
         self._outlet.release()
 
     def forked(self, error: SonioxError) -> None:
-        self._outlet.renew_locks()
         self._outlet.delivery.end(error)  # does nothing after an earlier end
         self._outlet.release()
 

@@ -6,11 +6,11 @@ before each stream and reopened on demand. Its end never affects streams that ha
 
 from __future__ import annotations
 
-import threading
 import weakref
 from collections.abc import Mapping
 from typing import Any, Callable, Optional, Union
 
+from ..._support.locks import new_lock
 from ...config import TtsConnectionOptions, TtsStreamConfig, TtsStreamInput
 from ...errors import SonioxConnectionError, SonioxError, StateError
 from ...protocol.dialects import NATIVE_TTS, TtsDialect
@@ -47,9 +47,9 @@ class SharedConnection:
         self._send_timeout = send_timeout_sec
         # Serialises connecting, so that two callers do not open two connections. Taken before any
         # other.
-        self._connecting = threading.Lock()
+        self._connecting = new_lock()
         # Guards the fields below. Leaf; held for assignments only.
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._multiplexer: Optional[TtsMultiplexer] = None
         self._opening: Optional[Connection] = None
         self._plan: Optional[TtsPlan] = None  # of the multiplexer
@@ -89,7 +89,6 @@ class SharedConnection:
             keepalive_sec=self._options.effective_keepalive_sec,
             on_error=self._failed,
             on_ended=self._ended,
-            on_forked=self._invalidate,
         )
         connection = Connection(
             plan.target,
@@ -242,12 +241,6 @@ class SharedConnection:
     def _ended(self) -> None:
         self.events.emit("close")
         self._worker.stop()  # its thread ends after what was posted, and is restarted on demand
-
-    def _invalidate(self) -> None:
-        """Replace locks that a fork may have copied while held; the next stream reconnects."""
-        self._connecting, self._lock = threading.Lock(), threading.Lock()
-        self._worker.renew_locks()
-        self.events.renew_locks()
 
 
 def _closed() -> StateError:

@@ -6,10 +6,10 @@ reconnects. Source: PROTOCOL 3.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from typing import Any, Callable, Optional
 
+from ..._support.locks import new_condition, new_lock
 from ...config import TtsStreamConfig, check_tts_text
 from ...errors import (
     RealtimeError,
@@ -47,7 +47,6 @@ class TtsMultiplexer:
         keepalive_sec: float,
         on_error: Callable[[SonioxError], None],
         on_ended: Callable[[], None],
-        on_forked: Callable[[], None],
     ) -> None:
         # Immutable
         self._dialect = dialect
@@ -55,11 +54,10 @@ class TtsMultiplexer:
         self._keepalive_sec = keepalive_sec
         self._on_error = on_error
         self._on_ended = on_ended
-        self._on_forked = on_forked
         self.connection: Connection  # set once, before anything else happens
         # Guards the fields below. Never held across I/O. Order: send -> state.
-        self._lock = threading.Lock()
-        self._changed = threading.Condition(self._lock)  # a stream ended or a slot became free
+        self._lock = new_lock()
+        self._changed = new_condition(self._lock)  # a stream ended or a slot became free
         self._table = TtsStreams(dialect)
         self._streams: dict[str, StreamCore] = {}
         self._unreported: dict[StreamRecord, StreamCore] = {}  # that do not know of their end yet
@@ -441,12 +439,7 @@ class TtsMultiplexer:
         self._on_ended()
 
     def connection_forked(self, error: SonioxError) -> None:
-        self._lock = threading.Lock()
-        self._changed = threading.Condition(self._lock)
         self._error, self._ended = error, True
-        self._on_forked()
-        for stream in list(self._streams.values()):
-            stream.invalidate(error)
 
 
 def _loss(end: CloseInfo) -> SonioxError:

@@ -14,6 +14,7 @@ from ...config import TtsStreamConfig
 from ...errors import SonioxError, fresh
 from ...protocol.states import TtsPhase, TtsStreamState
 from ...protocol.tts import AudioChunk, StreamRecord
+from ...runtime import forks
 from ...runtime.delivery import CallbackWorker
 from ...runtime.log import harmless
 from ...runtime.outlet import Outlet
@@ -114,7 +115,6 @@ class StreamCore:
         )
         self._delivery = self.outlet.delivery
         self._events = self.outlet.events
-        # Replaced in a forked child only
         self.done: Latch = Latch()  # terminated or failed: nothing more is received
         self.slot = slot  # in a pool
         self._observers: tuple[StreamObserver, ...] = () if slot is None else (slot,)
@@ -126,6 +126,7 @@ class StreamCore:
         self.record: StreamRecord
         # Set with the record; then by the slot, when the stream is attached to another connection
         self.carrier: Carrier
+        forks.register(self._invalidate)
 
     @property
     def stream_id(self) -> str:
@@ -290,11 +291,11 @@ class StreamCore:
         if self.slot is not None:
             self.slot.request_connection()
 
-    def invalidate(self, error: SonioxError) -> None:
-        """End this copy of the stream in a forked child."""
-        self.outlet.renew_locks()
-        self.worker.renew_locks()
-        self.done = Latch()
+    def _invalidate(self) -> None:
+        """End this copy of the stream in a forked child, unless it was over before."""
+        if self.done.is_set() or not hasattr(self, "record"):  # over, or nobody's yet
+            return
+        error = forks.fork_error("stream")
         self.record.phase = TtsPhase.DEAD
         self.record.error = error
         self._delivery.end(error)

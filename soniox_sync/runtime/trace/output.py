@@ -7,13 +7,13 @@ import io
 import json
 import os
 import stat
-import threading
 import time
 import weakref
 from collections.abc import Sequence
 from typing import Any, Callable, NamedTuple, Optional, Protocol, Union
 
 from ..._support.checks import function, path, wrong_type
+from ..._support.locks import new_lock, new_rlock
 from ...errors import ConfigurationError
 from .. import forks
 
@@ -76,7 +76,7 @@ class FileOutput:
         # of their clocks. Held while a file is opened or written to, so `close()` does not wait for
         # it. Leaf. Reentrant, because the garbage collector may close a response, and so write a
         # line, in any thread.
-        self._lock = threading.RLock()
+        self._lock = new_rlock()
         self._fd: Optional[int] = None
         self._stays_open = False
         self._close: Optional[weakref.finalize[..., FileOutput]] = None
@@ -164,7 +164,6 @@ class FileOutput:
 
     def _invalidate(self) -> None:
         """Open the file anew in a forked child, which writes a header of its own."""
-        self._lock = threading.RLock()
         self._pid = os.getpid()
         self.close()
 
@@ -177,13 +176,13 @@ class _Files:
 
     def __init__(self) -> None:
         self._outputs: weakref.WeakValueDictionary[str, FileOutput] = weakref.WeakValueDictionary()
+        # Guards the fields of this object. Leaf.
+        self._lock = new_lock()
         self._invalidate()
         forks.register(self._invalidate)
 
     def _invalidate(self) -> None:
         """Begin without headers: at first, and in a forked child."""
-        # Guards the fields of this object. Leaf.
-        self._lock = threading.Lock()
         self._headers: list[tuple[str, Fields]] = []
 
     def at(self, path: str) -> FileOutput:
@@ -210,15 +209,15 @@ class _GivenOutput:
     """Object of the user, which is open already and stays open."""
 
     def __init__(self) -> None:
+        # Guards _headers, and keeps the lines of a file object in the order of their clocks. Held
+        # while the header is written and while a file object is written to, which may block as long
+        # as the user's object does. Leaf. Reentrant as in `FileOutput`.
+        self._lock = new_rlock()
         self._invalidate()
         forks.register(self._invalidate)
 
     def _invalidate(self) -> None:
         """Begin without a header: at first, and in a forked child."""
-        # Guards _headers, and keeps the lines of a file object in the order of their clocks. Held
-        # while the header is written and while a file object is written to, which may block as long
-        # as the user's object does. Leaf. Reentrant as in `FileOutput`.
-        self._lock = threading.RLock()
         self._headers: list[Fields] = []
         self._pid = os.getpid()
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Callable, NamedTuple
 from urllib.parse import unquote, unquote_plus
 
-from .. import forks
+from ..._support.locks import new_lock
 from ..redaction import MASK, Redactor
 
 # compared without case, dashes and underscores
@@ -75,16 +74,11 @@ class KnownSecrets:
     """
 
     def __init__(self) -> None:
-        self._invalidate()
+        # Guards writes to `secrets` and `headers`. Leaf.
+        self._lock = new_lock()
         # replaced as a whole, so that readers need no lock
         self.secrets: tuple[str, ...] = ()
         self.headers: frozenset[str] = _HEADERS
-        forks.register(self._invalidate)
-
-    def _invalidate(self) -> None:
-        """Make the lock, also in a forked child, which may have a copy that is held."""
-        # Guards writes to `secrets` and `headers`. Leaf.
-        self._lock = threading.Lock()
 
     def learn(self, secrets: Iterable[str]) -> None:
         """Redact these from now on."""

@@ -6,6 +6,7 @@ import struct
 import threading
 from typing import Any, Optional, Protocol
 
+from ..._support.locks import new_condition, new_lock
 from ..problems import Problem, bad_request
 from .opus import OpusDecoder, is_opus
 from .pcm import RawDecoder
@@ -218,7 +219,7 @@ class _Source:
 
     def __init__(self) -> None:
         # Guards the fields below. Leaf.
-        self._more = threading.Condition()
+        self._more = new_condition()
         self._data = bytearray()
         self._at = 0
         self._whole = False
@@ -272,7 +273,7 @@ class MiniaudioDecoder:
             ) from None
         self._source = _Source()
         # Guards _out and _failed. Leaf.
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._out = bytearray()
         self._failed: Optional[str] = None
         self._thread = threading.Thread(

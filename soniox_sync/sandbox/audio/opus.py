@@ -7,6 +7,7 @@ import os
 import threading
 from typing import Any, Optional, Union
 
+from ..._support.locks import new_lock
 from ..problems import bad_request
 
 __all__ = ["OpusDecoder", "is_opus"]
@@ -46,7 +47,7 @@ class OpusDecoder:
             ) from None
         self._soundfile: Any = soundfile
         # Guards the fields below. Leaf.
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._out = bytearray()
         self._rate = 0
         self._failed = False

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Sequence
 from typing import IO, Optional
 
+from ..._support.locks import new_lock
 from ..problems import Problem, bad_request
 
 __all__ = ["PipedEncoder", "aac_command"]
@@ -49,7 +50,7 @@ class PipedEncoder:
         self._process: Optional[subprocess.Popen[bytes]] = None
         self._reader: Optional[threading.Thread] = None
         # Guards _ready. Leaf.
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._ready = bytearray()
 
     def feed(self, pcm: bytes) -> bytes:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Callable, NamedTuple, Optional, TypeVar
 
 from ..._support import checks as _checks
+from ..._support.locks import new_condition, new_lock
 from ..._support.reprs import counted, quoted, summary
 from ...audio import tts_format_name
 from ...errors import SonioxConnectionError, SonioxTimeoutError, StateError
@@ -84,7 +85,7 @@ class Caller:
         self._frame = 2 * max(1, int(sample_rate * self._step_ms / 1000))
         self._written_frame = self._frame * self._codec.sample_bytes // 2
         # Guards the fields below. Never held during handlers or waits. Leaf.
-        self._changed = threading.Condition(threading.Lock())
+        self._changed = new_condition(new_lock())
         self._waiting: deque[bytes] = deque()  # written, not played
         self._played_bytes = 0
         self._thread: Optional[threading.Thread] = None

@@ -10,13 +10,13 @@ from __future__ import annotations
 import collections
 import functools
 import hashlib
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Optional
 
 import numpy as np
 
+from ..._support.locks import new_lock
 from ..._support.reprs import byte_size, counted, summary
 from ..audio import g711
 from .copies.folder import SpeechFolder
@@ -71,7 +71,7 @@ class SpeechIndex:
     def __init__(self, max_bytes: int = 128 << 20, folder: Optional[SpeechFolder] = None) -> None:
         self._max_bytes = max_bytes
         # Guards the fields below. Leaf; held for one addition or look-up.
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._clips: collections.OrderedDict[bytes, _Entry] = collections.OrderedDict()
         self._places: dict[int, _Places] = collections.defaultdict(dict)
         self._bytes = 0

@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 import os
 import re
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Optional
 
 import numpy as np
 
+from ..._support.locks import new_lock
 from .base import EngineError
 from .resample import Resampler, Samples
 
@@ -56,7 +56,7 @@ class DecoderPool:
 
     def __init__(self) -> None:
         # Guards _idle. Leaf; not held while a decoder loads.
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._idle: list[Any] = []
 
     def take(self) -> Any:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import threading
 from dataclasses import dataclass
 from typing import Callable, Literal, Optional
 
+from ..._support.locks import new_lock
 from ..._support.reprs import counted, summary
 from ..problems import Problem
 
@@ -75,7 +75,7 @@ class Findings:
     def __init__(self, name: str) -> None:
         self.name = name
         # Guards _found and _untold. Leaf.
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._found: list[Difference] = []
         self._untold: list[Difference] = []
 

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Optional
 from urllib.parse import unquote
 
+from ..._support.locks import new_lock
 from ..._support.reprs import counted
 from ..problems import new_request_id
 from ..schedule import Refusal
@@ -52,7 +53,7 @@ class ReplayRoutes(Routes):
         self._findings = Findings(self._trace.name)
         self.replay: Replay = Replay(self._findings, notes_of(self._trace), self._remaining)
         # Guards the lists below. Leaf.
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._connections = list(self._trace.connections)  # not yet requested
         self._opening: list[Connection] = []  # accepted, and not yet played
         self._exchanges = list(self._trace.exchanges)
@@ -62,7 +63,7 @@ class ReplayRoutes(Routes):
         self._scripts: dict[int, Script] = {}
         for each in self._connections:
             # Guards the scripts of one path. Taken by its connections, never across I/O.
-            _, siblings = self._paths.setdefault(each.path, (threading.Lock(), []))
+            _, siblings = self._paths.setdefault(each.path, (new_lock(), []))
             self._scripts[each.number] = Script(each, siblings)
 
     def is_in(self, destination: Any) -> bool:

@@ -9,6 +9,7 @@ import threading
 from datetime import datetime, timezone
 from typing import Any, NamedTuple, Optional
 
+from ..._support.locks import new_condition
 from ..engines.base import RecognitionResult
 from ..problems import Problem
 from ..stt.recognition import AudioRecognizer
@@ -36,7 +37,7 @@ class JobRunner:
         self._world = world
         self._store = store
         # Guards _waiting, _threads and _closed. Leaf: nothing is called under it.
-        self._more = threading.Condition()
+        self._more = new_condition()
         self._waiting: collections.deque[Job] = collections.deque()
         self._threads: list[threading.Thread] = []
         self._closed = threading.Event()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, Generic, Optional, TypeVar
 
+from ..._support.locks import new_lock
 from ..problems import Problem
 from .common import iso
 
@@ -172,7 +173,7 @@ class Store:
 
     def __init__(self) -> None:
         # Guards the shelves and their items. Never held across anything that blocks. Leaf.
-        self.lock: threading.Lock = threading.Lock()
+        self.lock: threading.Lock = new_lock()
         self.files: Shelf[StoredFile] = Shelf("File")
         self.jobs: Shelf[Job] = Shelf("Transcription")
         self.voices: Shelf[StoredVoice] = Shelf("Voice")

@@ -15,6 +15,8 @@ import struct
 import threading
 from typing import Any, Optional, Protocol, Union
 
+from ..._support.locks import new_lock
+
 __all__ = ["Link", "LinkDown", "LinkReader", "LinkWriter", "Meter"]
 
 log: logging.Logger = logging.getLogger(__name__)
@@ -54,7 +56,7 @@ class Link:
         self._sock = sock
         self._gone = threading.Event()
         # Guards _mode. Leaf.
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._mode = "open"
         self.trip: Optional[Meter] = None
         # bytes in one TCP write, and the real seconds between two of them

@@ -10,6 +10,7 @@ import threading
 from typing import Any, Optional
 
 from ..._support import checks as _checks
+from ..._support.locks import new_lock
 from ..world import World
 from .link import Link, LinkDown
 from .routes import Routes
@@ -38,7 +39,7 @@ class Server:
         self._port = port
         self._numbers = itertools.count(1)
         # Guards _live and _closed. Leaf.
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._live: dict[int, tuple[Link, threading.Thread]] = {}
         self._closed = False
         self._listener: Optional[socket.socket] = None

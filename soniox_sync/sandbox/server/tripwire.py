@@ -10,8 +10,8 @@ much may pass. A FIN after 1001 bytes out, of which 1000 have passed, with 4096 
 from __future__ import annotations
 
 import functools
-import threading
 
+from ..._support.locks import new_lock
 from ..clock import Clock
 from ..schedule import COUNTERS, ScheduledFault, Target
 
@@ -33,7 +33,7 @@ class Tripwire:
         self._number = number
         self._clock = clock
         # Guards _armed and _seen. Leaf: actions run after its release.
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._seen: dict[str, float] = dict.fromkeys(COUNTERS, 0.0)
         # counter, mark, fault
         self._armed = [

@@ -18,6 +18,7 @@ from typing import Any, Callable, NamedTuple, NoReturn, Optional, Protocol, Unio
 import websocket
 from websocket import ABNF
 
+from ..._support.locks import new_condition
 from ..clock import Clock, Timer
 from ..limits import Limits
 from ..log import Traffic
@@ -108,7 +109,7 @@ class WsPeer:
         self._lag = 0.0
         self._fragment: Optional[int] = None
         # Guards the queues and flags below. Held only for queue operations, never across I/O.
-        self._ready = threading.Condition()
+        self._ready = new_condition()
         self._control: collections.deque[_Item] = collections.deque()
         self._data: collections.deque[_Item] = collections.deque()
         self._backlog = 0

@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 import logging
-import threading
 from collections.abc import Mapping
 from typing import Any, Callable, Optional
 
+from ..._support.locks import new_lock
 from ..auth import Authentication
 from ..clock import Timer, Watch
 from ..dialects import NATIVE, Dialect
@@ -45,7 +45,7 @@ class SttService:
         self.auth: Authentication = Authentication(world, handshake, "stt", self.fail)
         self._dialect = dialect
         # Guards _over and all sending, so that nothing follows an error or `finished`.
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._over = False
         # Reader only
         self.worker: Optional[SttWorker] = None

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any, Optional
 
+from ..._support.locks import new_rlock
 from ..auth import Authentication
 from ..clock import Watch
 from ..dialects import NATIVE, Dialect
@@ -42,7 +43,7 @@ class TtsService:
         self.dialect = dialect
         # Guards the streams and all sending. Reentrant: a gateway starts its next segment when one
         # ends.
-        self.lock: threading.RLock = threading.RLock()
+        self.lock: threading.RLock = new_rlock()
         self.streams: dict[str, TtsStream] = {}
         self._ended: list[TtsStream] = []  # their threads may still run
         limits, clock = world.limits, world.clock

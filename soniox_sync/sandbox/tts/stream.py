@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from typing import Any, Callable, Optional, Protocol
 
+from ..._support.locks import new_condition
 from ..audio.encoders import open_encoder
 from ..clock import Timer, Watch
 from ..problems import Problem
@@ -72,7 +73,7 @@ class TtsStream:
         self._sentences = SentenceBuffer()
         self._text_bytes = 0
         # Guards _segments and _complete. Leaf.
-        self._more = threading.Condition()
+        self._more = new_condition()
         self._segments: collections.deque[str] = collections.deque()
         self._complete = False  # no segment will follow
         # Written by the speaking thread

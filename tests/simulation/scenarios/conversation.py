@@ -13,7 +13,7 @@ _BYTES_PER_CHAR = 800  # 50 ms
 
 def run(simulation: Simulation) -> None:
     """Converse over a recogniser, a voice and a sink that are played here."""
-    _Talk(simulation).run()
+    Talk(simulation).run()
 
 
 class _Recording:
@@ -61,7 +61,7 @@ class _Pool:
 class _Speech:
     """Speech of what it is given, character by character."""
 
-    def __init__(self, talk: _Talk, text: Any) -> None:
+    def __init__(self, talk: Talk, text: Any) -> None:
         self._talk, self._text = talk, text
         self.is_cancelled = False
         self.spoken_text = ""
@@ -79,7 +79,7 @@ class _Speech:
         self.is_cancelled = True
 
 
-class _Talk:
+class Talk:
     def __init__(self, simulation: Simulation) -> None:
         self.simulation = sim = simulation
         self.chunk = sim.module("protocol.tts").AudioChunk
@@ -92,7 +92,7 @@ class _Talk:
         self.is_gone = False
         self.ended_well = False
 
-    def _open(self) -> Any:
+    def open(self) -> Any:
         sim = self.simulation
         clock = sim.module("runtime.clock").process_clock
         parts = "realtime.conversation"
@@ -151,7 +151,7 @@ class _Talk:
         result = self.tokens.Result(tokens)
         self.recording.events.put(self.tokens.SttEvent("result", result))
 
-    def _talk(self) -> None:
+    def talk(self) -> None:
         """Speak some turns, then hang up."""
         sim = self.simulation
         number = 0
@@ -195,8 +195,8 @@ class _Talk:
 
     def run(self) -> None:
         sim = self.simulation
-        with self._open() as conversation:
-            threads = [sim.thread(self._talk, "user")]
+        with self.open() as conversation:
+            threads = [sim.thread(self.talk, "user")]
             if sim.chance(0.7):
                 threads.append(sim.thread(lambda: self._interfere(conversation), "other"))
             turns = []

@@ -13,11 +13,12 @@ import os
 import stat
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, Optional, Union
+
+from ...._support.locks import new_lock
 
 __all__ = ["ENV_CACHE", "SpeechFolder", "StoredSpeech", "default_folder"]
 
@@ -98,7 +99,7 @@ class SpeechFolder:
         self._max_bytes = max_bytes
         self._max_age_sec = max_age_sec
         # Guards the fields below, and serialises the use of the folder. Leaf.
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._usable: Optional[bool] = None  # not tried yet
         self._written = 0
         # what was read or written, by name

@@ -6,13 +6,13 @@ import collections
 import dataclasses
 import logging
 import math
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Optional, TypeVar, Union
 
 import numpy as np
 
+from ...._support.locks import new_lock
 from ...._support.reprs import byte_size, counted, summary
 from ..resample import Samples
 from .fingerprints import HOP
@@ -62,9 +62,9 @@ class CopyIndex:
         self._max_bytes = max_bytes
         self._folder = folder
         # Serialises the preparation of speech, so that it happens once. Order: this -> _lock.
-        self._preparing = threading.Lock()
+        self._preparing = new_lock()
         # Guards the fields below. Leaf; held for one addition or look-up.
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._waiting: collections.OrderedDict[str, Spoken] = collections.OrderedDict()
         self._originals: collections.OrderedDict[str, Original] = collections.OrderedDict()
         self._bytes = 0

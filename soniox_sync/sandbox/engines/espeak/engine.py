@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import collections
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Optional, Protocol
 
+from ...._support.locks import new_lock
 from ...catalog import VOICES
 from ..base import SpokenChunk
 from ..resample import Samples, resample
@@ -60,7 +60,7 @@ class EspeakSynthesizer:
         self._store = store
         self._cache_limit = cache_bytes
         # Guards _cache and _cache_bytes. Leaf; never held while speaking.
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._cache: collections.OrderedDict[tuple[str, VoiceSetting], Utterance] = (
             collections.OrderedDict()
         )
