@@ -16,8 +16,9 @@ project = "soniox-sync"
 author = "the soniox-sync authors"
 version = release = __version__
 
-extensions = ["sphinx.ext.autodoc", "house_docstrings", "lock_table", "name_list"]
-exclude_patterns = ["_ext", "_given.rst"]
+extensions = ["sphinx.ext.autodoc"]
+extensions += ["house_docstrings", "parameter_lists", "lock_table", "name_list"]
+exclude_patterns = ["_ext", "_examples", "_given.rst"]
 default_role = "literal"
 highlight_language = "python"
 # the theme is a matter of looks: without it the built-in one serves

@@ -68,7 +68,10 @@ def variables_read() -> tuple[set[str], set[str]]:
     names: set[str] = set()
     by_name: set[str] = set()
     for path in PACKAGE.rglob("*.py"):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        source = path.read_text(encoding="utf-8")
+        if "environ" not in source and not _OURS.search(source):
+            continue  # most modules: parsing takes a while
+        tree = ast.parse(source)
         texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
         names |= {text for text in texts if isinstance(text, str) and _OURS.fullmatch(text)}
         for key in keys_read(tree):
