@@ -26,7 +26,7 @@ from typing import Any, Optional
 from unittest import mock
 
 # speech engines are slow on a loaded machine; a command that takes longer hangs
-TIMEOUT_SEC = 90.0
+TIMEOUT_SEC = 150.0
 _BLOCK = re.compile(
     r"^\.\. code-block:: (\w+)\n((?:    ?:\w+:.*\n)*)\n((?:(?: +.*)?\n)+)", re.MULTILINE
 )

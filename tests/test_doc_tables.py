@@ -25,7 +25,6 @@ def page(name: str) -> str:
 
 # -- environment variables ------------------------------------------------------------------------
 
-# A variable of ours; the CLI's completion is not a user's affair
 _OURS = re.compile(r"(SONIOX|SLNG)_[A-Z_]+")
 # read by the names of other variables: what `--api-key-env` names, all proxies, all secrets
 READ_BY_NAME = {
@@ -35,7 +34,6 @@ READ_BY_NAME = {
     "service.py",
     "transport/proxies.py",
 }
-_INTERNAL = {"_ARGCOMPLETE"}
 
 
 def documented_variables() -> set[str]:
@@ -79,7 +77,7 @@ def variables_read() -> tuple[set[str], set[str]]:
                 names.add(str(key.value))
             elif not (isinstance(key, ast.Name) and key.id.isupper()):  # a constant: see above
                 by_name.add(path.relative_to(PACKAGE).as_posix())
-    return names - _INTERNAL, by_name
+    return {name for name in names if name[0] != "_"}, by_name  # `_ARGCOMPLETE`: the shell's
 
 
 def test_every_variable_is_in_the_table() -> None:
