@@ -262,6 +262,6 @@ def test_wrong_registrations_are_refused(emitter: Emitter) -> None:
     ):
         with pytest.raises(ConfigurationError):
             wrong()
-    with pytest.raises(ConfigurationError, match=r"event: .*got 'datum'; did you mean 'data'"):
+    with pytest.raises(ConfigurationError, match=r"^event: .*got 'datum'; did you mean 'data'"):
         emitter.on("datum", print)
     assert worker_threads() == []
