@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import heapq
 import random
+import weakref
 from typing import Any, Callable, Optional
 
 from greenlet import GreenletExit, getcurrent, greenlet
@@ -78,6 +79,7 @@ class Kernel:
         self.disarmed = False
         self.checks: list[Callable[[], Optional[str]]] = []
         self.sockets: list[Any] = []
+        self.queues: weakref.WeakSet[Any] = weakref.WeakSet()
         self.edges: dict[tuple[Any, Any], str] = {}  # lock taken under a lock -> by whom
         self.net: Any = None
         self._timers: list[list[Any]] = []

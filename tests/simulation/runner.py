@@ -245,6 +245,18 @@ def _check_left(simulation: Simulation) -> None:
     clock = simulation.module("runtime.clock").process_clock
     if clock._live or clock._thread is not None:
         kernel.fail(LeftBehind(f"timers of the clock: {clock!r}"))
+    if not kernel.forks and _full(kernel):  # after a fork, frames of vanished threads keep theirs
+        gc.collect(1)  # what lived until its thread ended
+        for full in _full(kernel):
+            kernel.fail(LeftBehind(f"{full.qsize()} entries of a queue of {full.owner}"))
+
+
+def _full(kernel: Kernel) -> list[Any]:
+    """Return the queues with entries that nobody takes any more.
+
+    What was received may wait for a consumer that the user gave up, in a `Delivery`.
+    """
+    return [each for each in kernel.queues if each.qsize() and each.owner != "Delivery"]
 
 
 def _clear_up() -> None:

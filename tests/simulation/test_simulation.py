@@ -56,6 +56,32 @@ def test_planted_races_are_found() -> None:
     assert "NOT FOUND" not in done.stdout
 
 
+def test_an_entry_that_nobody_takes_is_seen() -> None:
+    """A job left in a queue after its threads have ended fails the run, with the queue's owner."""
+    program = """
+from tests.simulation import loading
+loading.load(loading.patches())
+from tests.simulation.runner import prepare, run_one
+prepare()
+kept = []
+class Owner:
+    def __init__(self, simulation):
+        self.jobs = simulation.queue.SimpleQueue()
+def scenario(simulation, jobs):
+    owner = Owner(simulation)
+    kept.append(owner)
+    for job in range(jobs):
+        owner.jobs.put(job)
+for jobs in (0, 2):
+    print(run_one("kept", lambda simulation: scenario(simulation, jobs), 0).failure)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.splitlines()[0] == "None", done.stdout + done.stderr
+    assert "2 entries of a queue of Owner" in done.stdout
+
+
 def test_a_failing_schedule_is_shrunk_and_replays() -> None:
     """What is left of a schedule fails in the same way, with fewer switches."""
     from tests.simulation.races import RACES

@@ -156,6 +156,9 @@ class SimpleQueue:
         self._takers: list[Task] = []
         kernel = world.kernel
         self.number = 0 if kernel is None else kernel.serial("queue")
+        if kernel is not None:
+            kernel.queues.add(self)
+        self.owner = type(real_sys._getframe(1).f_locals.get("self")).__name__
 
     def put(self, item: Any, block: bool = True, timeout: Optional[float] = None) -> None:
         """Add an item; never blocks."""
