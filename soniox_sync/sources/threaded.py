@@ -38,6 +38,8 @@ class Run:
         self.restart: bool = False
         self.is_empty = True  # nothing was delivered
         self.outcome = ""  # set once: ended, failed or stopped
+        # one that has ended, and whose last handler still ran when this one was started
+        self.before: Optional[Run] = None
 
     @property
     def state(self) -> str:
@@ -102,8 +104,13 @@ class ThreadedSource:
         """
         run = Run(handlers, self._clock)
         with self._lock:
-            if self._run is not None and not self._run.ended:
-                raise StateError("cannot start: the source is running")
+            before = self._run
+            if before is not None:
+                if not before.ended:
+                    raise StateError("cannot start: the source is running")
+                before.before = None
+                if before.thread is not None and before.thread.is_alive():
+                    run.before = before
             self._run = run
         try:
             run.feed = self._open()
@@ -136,9 +143,12 @@ class ThreadedSource:
             if run is None:
                 return
             run.gate.stop()
+            before = run.before
         if run.feed is not None:
             run.feed.wake()
         _join(run)
+        if before is not None:
+            _join(before)
 
     def pause(self) -> None:
         """Stop reading and delivering; one more chunk may still be delivered. Idempotent."""

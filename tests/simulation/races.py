@@ -178,6 +178,22 @@ RACES = (
         "        self._stopped = Latch()\n",
         "        self._stopped = threading.Event()\n",
     ),
+    _race(
+        "a stop that does not wait for the handler that runs",
+        "sources",
+        44,
+        "sources.duplex",
+        "            self._changed.wait_for(self._is_quiet, _HANDLER_SEC)\n",
+        "",
+    ),
+    _race(
+        "a start after the end that makes stop() forget the last handler",
+        "sources",
+        303,
+        "sources.threaded",
+        "        if before is not None:\n            _join(before)\n",
+        "",
+    ),
 )
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from soniox_sync.audio import wav_header
 from soniox_sync.errors import ConfigurationError, InputTypeError, StateError
-from soniox_sync.sources import FileSource, SourceAudio
+from soniox_sync.sources import AudioSourceHandlers, FileSource, SourceAudio
 from tests.sources.flac_writer import flac
 from tests.sources.helpers import (
     PATIENCE_SEC,
@@ -414,3 +414,29 @@ def test_close_of_a_path(tmp_path: Path) -> None:
     source.start(Collector().handlers)
     assert clock.waiting.wait(PATIENCE_SEC)
     source.stop()
+
+
+def test_a_stop_waits_for_the_last_handler_of_the_run_before(tmp_path: Path) -> None:
+    """A source may be started again once it has ended; `stop()` waits for the old `on_end`, too."""
+    entered, go, returned = threading.Event(), threading.Event(), threading.Event()
+
+    def on_end() -> None:
+        entered.set()
+        go.wait(PATIENCE_SEC)
+        returned.set()
+
+    path = tmp_path / "a.raw"
+    path.write_bytes(bytes(320))
+    source = FileSource(
+        path, pace=False, audio_format="pcm_s16le", sample_rate=8000, num_channels=1
+    )
+    source.start(AudioSourceHandlers(lambda _: None, pytest.fail, on_end=on_end))
+    assert entered.wait(PATIENCE_SEC)
+    again = Collector()
+    source.start(again.handlers)
+    assert again.over.wait(PATIENCE_SEC)
+    late = threading.Timer(0.2, go.set)  # when a stop() that does not wait has long returned
+    late.start()
+    source.stop()
+    assert returned.is_set()
+    late.join()

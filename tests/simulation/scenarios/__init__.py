@@ -7,7 +7,7 @@ from typing import Callable
 
 NAMES = (
     *("session", "recording", "connection", "pool", "speech", "conversation"),
-    *("callbacks", "clock", "ends", "leaving", "forking"),
+    *("callbacks", "clock", "ends", "leaving", "forking", "sources"),
 )
 
 
