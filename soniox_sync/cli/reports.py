@@ -121,7 +121,6 @@ class AboutInput(Exception):
         super().__init__(str(error))
         self.name = name
         self.error = error
-        self.__cause__ = error
 
 
 def exit_code(error: BaseException, *, interrupted: bool) -> int:

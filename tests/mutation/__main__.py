@@ -24,6 +24,8 @@ def main(arguments: Optional[list[str]] = None) -> int:
     options = _parser().parse_args(arguments)
     # threads that numpy starts, and children would lack
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    # each pytest of ours has its own arguments
+    os.environ.pop("PYTEST_ADDOPTS", None)
     project = Project(options.root.resolve(), options.name)
     os.chdir(project.root)
     enough = True

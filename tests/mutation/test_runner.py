@@ -72,10 +72,13 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProces
     (root / "tests/core/test_limits.py").write_text(TESTS)
     command = [sys.executable, "-m", "tests.mutation", "core", "--root", str(root), "--name", "pkg"]
     path = os.pathsep.join([str(root), str(REPOSITORY)])
+    settings = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": "-n 3 --dist loadfile"}
+    settings["PYTHONPATH"] = path
     return subprocess.run(
         [*command, "--sample", "0", "--verbose", "--limit-sec", "3"],
         cwd=REPOSITORY,
-        env={**os.environ, "PYTHONPATH": path, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        # options of the run around this one, for plugins that are not loaded here
+        env={**os.environ, **settings},
         capture_output=True,
         text=True,
         timeout=120,

@@ -125,7 +125,7 @@ def write_programs(page: Path, folder: Path) -> None:
         else:
             path = folder / f"{page.stem.lower()}_{number}.py"
             code = program_of(block, earlier)
-            earlier.append(block)
+        earlier.append(block)
         path.parent.mkdir(exist_ok=True, parents=True)
         path.write_text(code, encoding="utf-8")
 

@@ -189,7 +189,9 @@ class Runner:
         items = self._work.items
         if self._total == 1 and self._errors:
             error = self._errors[0]
-            raise error if _is_of_all(error) else AboutInput(items[0].name, error)
+            if _is_of_all(error):
+                raise error
+            raise AboutInput(items[0].name, error) from error
         good = sum(item.key not in self._failed and self._is_done(item) for item in items)
         ended = "transcribed" if self._args.wait else "submitted"
         left = self._total - good
