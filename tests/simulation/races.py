@@ -179,6 +179,14 @@ RACES = (
         "        self._stopped = threading.Event()\n",
     ),
     _race(
+        "what a thread of the parent's was about to have done by a recording's pump",
+        "forking",
+        502,
+        "realtime.recording.pump",
+        "        self.is_enabled = False\n        self._handed = None\n",
+        "        self.is_enabled = False\n",
+    ),
+    _race(
         "a stop that does not wait for the handler that runs",
         "sources",
         44,

@@ -126,6 +126,11 @@ class Result:
     log: list[Any] = field(default_factory=list)
 
 
+# owners of queues that may end with entries: what was received for a consumer that was given up,
+# and what was posted to a speech that is cancelled
+_MAY_KEEP = ("Delivery", "Engine")
+
+
 class _Collector(logging.Handler):
     """Collects what the library logs as an error: it says so where a thread would have died."""
 
@@ -252,11 +257,8 @@ def _check_left(simulation: Simulation) -> None:
 
 
 def _full(kernel: Kernel) -> list[Any]:
-    """Return the queues with entries that nobody takes any more.
-
-    What was received may wait for a consumer that the user gave up, in a `Delivery`.
-    """
-    return [each for each in kernel.queues if each.qsize() and each.owner != "Delivery"]
+    """Return the queues with entries that nobody takes any more, and somebody should."""
+    return [each for each in kernel.queues if each.qsize() and each.owner not in _MAY_KEEP]
 
 
 def _clear_up() -> None:

@@ -197,5 +197,9 @@ class Pump:
             self._timer.cancel()
 
     def invalidate(self) -> None:
-        """Do nothing any more, in a forked child, where the thread does not exist."""
+        """Do nothing any more, in a forked child, where the thread does not exist.
+
+        Not what was handed to it, either: a thread of the parent's was about to start it.
+        """
         self.is_enabled = False
+        self._handed = None

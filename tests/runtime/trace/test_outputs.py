@@ -153,6 +153,7 @@ def test_a_write_that_fails_stops_the_trace_only(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """A full disk is reported once, with what to do; the session goes on without a trace."""
+    caplog.set_level(logging.WARNING, logger="soniox_sync")
     path = tmp_path / "trace.jsonl"
     trace = Trace(path)
     exchange(trace, raw_peer)
@@ -162,7 +163,6 @@ def test_a_write_that_fails_stops_the_trace_only(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("soniox_sync.runtime.trace.output.os.write", full)
-    caplog.set_level(logging.WARNING, logger="soniox_sync")
     exchange(trace, raw_peer)
     exchange(trace, raw_peer)
     (record,) = caplog.records
