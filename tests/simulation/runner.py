@@ -127,8 +127,8 @@ class Result:
 
 
 # owners of queues that may end with entries: what was received for a consumer that was given up,
-# and what was posted to a speech that is cancelled
-_MAY_KEEP = ("Delivery", "Engine")
+# and what was posted to a speech, or is there to wake its consumer, when it is cancelled
+_MAY_KEEP = ("Delivery", "Engine", "PartQueue")
 
 
 class _Collector(logging.Handler):
