@@ -10,7 +10,8 @@ may be forked anywhere in the other threads: in the middle of a change that a lo
   alone what was over, which the object's last act says. What waits then ends;
 - what only holds settings is as good in the child.
 
-The parent's object goes on untouched. Nobody has to unregister.
+The parent's object goes on untouched. A connection unregisters as its last act, which says that it
+was over; nothing else has to.
 """
 
 from __future__ import annotations

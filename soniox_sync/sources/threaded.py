@@ -135,8 +135,9 @@ class ThreadedSource:
         """Stop; no handler is called after this has returned.
 
         Waits for the thread, at most 5 s; only half a second if the thread cannot be interrupted
-        (in the user's iterable, or a pipe on Windows): it then delivers nothing more. Idempotent;
-        callable inside a handler.
+        (in the user's iterable, or a pipe on Windows): it then delivers nothing more. If the source
+        was started again while the last handler of the run before had not returned, it waits as
+        long for that. Idempotent; callable inside a handler.
         """
         with self._lock:
             run = self._run
