@@ -105,4 +105,4 @@ def make_folders(targets: Sequence[str], *, needed: bool) -> None:
         try:
             os.makedirs(folder, exist_ok=True)
         except OSError as error:
-            raise UsageError(f"cannot make the folder {folder}: {error.strerror}") from error
+            raise UsageError(f"cannot create the folder {folder}: {error.strerror}") from error

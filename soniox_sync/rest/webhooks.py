@@ -109,7 +109,7 @@ class WebhooksApi:
         if len(sent) > 1:
             raise WebhookSignatureError(f"the webhook has the header {name!r} more than once")
         if not hmac.compare_digest(sent[0], expected.encode("utf-8")):
-            raise WebhookSignatureError(f"the webhook's header {name!r} is not the secret")
+            raise WebhookSignatureError(f"the webhook's header {name!r} does not match the secret")
 
     def unwrap(
         self,
@@ -126,7 +126,7 @@ class WebhooksApi:
             WebhookSignatureError: as `verify()`.
             ConfigurationError: as `verify()`.
             InputTypeError: as `verify()`, or a `body` of the wrong type.
-            SonioxHttpError: with the code `parse_error`: the body is not one of the service.
+            SonioxHttpError: with the code `parse_error`: the body is not what the service sends.
         """
         self.verify(headers, secret=secret, header=header, allow_unsigned=allow_unsigned)
         data = _encoded("body", body)
@@ -135,7 +135,7 @@ class WebhooksApi:
         except (ValueError, RecursionError) as error:  # JSON's, Unicode's and `Unreadable`
             why = str(error) if isinstance(error, Unreadable) else "it is not JSON"
             raise SonioxHttpError(
-                f"the body of the webhook is not one of the service: {why}", code="parse_error"
+                f"the body of the webhook is not what the service sends: {why}", code="parse_error"
             ) from None
         if not event.id:
             raise SonioxHttpError("the webhook has an empty id", code="parse_error")

@@ -368,7 +368,8 @@ class Delivery(Generic[T]):
                 return
             if self._mode == _ITERATED:
                 raise StateError(
-                    "cannot register a data handler: the stream is already being iterated"
+                    "cannot register a data handler: the stream is already being iterated; "
+                    "register it before you iterate"
                 )
             self._mode = _PUSHED
             self._push, self._worker = push, worker

@@ -55,11 +55,14 @@ def _owner(method: Callable[[], None]) -> object:
     return method.__self__  # type: ignore[attr-defined]
 
 
-def fork_error(what: str) -> SonioxConnectionError:
-    """Return the error of a forked child that uses an object of its parent's."""
+def fork_error(what: str, verb: str = "open") -> SonioxConnectionError:
+    """Return the error of a forked child that uses an object of its parent's.
+
+    `verb`: what the user does to get such an object, "open" or "start".
+    """
     return SonioxConnectionError(
-        f"this {what} was opened before a fork and belongs to the parent process: open a new one "
-        "in the child",
+        f"this {what} was {verb}ed before a fork and belongs to the parent process: {verb} a new "
+        "one in the child",
         code="forked",
     )
 

@@ -175,5 +175,6 @@ class ContainerFeed(FileFeed):
                 return header + read_some(self._file, self._size)
             pending = pending[-3:]  # the start of a four-byte mark
         raise AudioSourceError(
-            "cannot restart: decoding can start nowhere in the rest of the file; its end is missing"
+            "cannot restart: the rest of the file has no point at which decoding can start, so its "
+            "end is missing"
         )

@@ -69,7 +69,9 @@ class IterableSource(StreamSource):
     def _open(self) -> Feed:
         with self._lock:
             if self._used:
-                raise StateError("cannot start again: an iterable is read once")
+                raise StateError(
+                    "cannot start again: an iterable is read only once; make a new source"
+                )
             self._used = True
         is_paced = self._speed is not None
         return _IterableFeed(self._chunks, self._declared, self._told, paced=is_paced)

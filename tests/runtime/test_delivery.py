@@ -161,7 +161,7 @@ def test_iterated_stream_cannot_be_pushed(delivery: Delivery[str], worker: Callb
     """After iteration started a data handler is refused, and iteration continues."""
     delivery.put("a", 1)
     delivery.start_pulling()
-    with pytest.raises(StateError, match="cannot register"):
+    with pytest.raises(StateError, match="already being iterated; register it before"):
         delivery.push_to(lambda item: None, worker)
     assert take(delivery) == "a"
 

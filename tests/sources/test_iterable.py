@@ -164,7 +164,7 @@ def test_iterable_is_read_once() -> None:
     """A second start is refused, since it would deliver nothing."""
     source = IterableSource([b"ab"])
     deliver(source)
-    with pytest.raises(StateError, match="once"):
+    with pytest.raises(StateError, match="only once; make a new source"):
         source.start(Collector().handlers)
 
 

@@ -12,7 +12,7 @@ from ...cancel import CancelToken
 from ...conversation.agent import Voice
 from ...conversation.states import ConversationState
 from ...conversation.turns import ConversationMetrics, Turn, measure
-from ...errors import SonioxConnectionError, SonioxTimeoutError, StateError, fresh
+from ...errors import SonioxTimeoutError, StateError, fresh
 from ...runtime import forks
 from ...runtime.signals import safe_in_signal_handlers
 from ...runtime.unclosed import close_when_collected
@@ -92,8 +92,8 @@ class Conversation(ConversationHandlers):
     def messages(self) -> list[dict[str, str]]:
         """Return the conversation for a language model, oldest first.
 
-        A new list of `{"role": "user" | "assistant", "content": ...}`: of the agent what was heard.
-        Complete before `reply` is called, the text that it is to answer last.
+        A new list of `{"role": "user" | "assistant", "content": ...}`; of the agent's texts only
+        what was heard. It is complete before `reply` is called; the text to answer comes last.
         """
         return self._runtime.messages()
 
@@ -104,7 +104,7 @@ class Conversation(ConversationHandlers):
 
     @property
     def reply_cancel(self) -> CancelToken:
-        """Token of the current call of `reply`, cancelled once that is no longer wanted."""
+        """Token of the current call of `reply`, cancelled once its answer is no longer wanted."""
         here = self._runtime.replies.current_here
         job = self._runtime.job if here is None else here
         return self._no_reply if job is None else job.cancel
@@ -139,12 +139,12 @@ class Conversation(ConversationHandlers):
     # -- speaking --------------------------------------------------------------------------------
 
     def say(self, text: str, *, barge_in: Optional[bool] = None, remember: bool = True) -> None:
-        """Say a text, after what was asked for before, when the user is not speaking.
+        """Say a text when the user is not speaking, after what already waits to be said.
 
         Does not wait. Inside `reply` its place is between the texts that are yielded. `barge_in`:
-        `False` for a notice that is not to be cut: what is said over it is the next turn; `None`
-        follows the conversation. `remember`: `False` for a filler that is in neither `turns` nor
-        `messages()`. A text with nothing to say does nothing.
+        `False` for a notice that must not be cut, so that what is said over it is the next turn;
+        `None` follows the conversation. `remember`: `False` for a filler that is in neither `turns`
+        nor `messages()`. A text without anything to say does nothing.
 
         Raises
             StateError: the conversation has ended.
@@ -167,16 +167,18 @@ class Conversation(ConversationHandlers):
         return "".join(filtered(self._runtime.replies.text_filter, [text]))
 
     def interrupt(self) -> None:
-        """Cut what the agent says now, and what waits to be said; but not a farewell.
+        """Cut what the agent says now and what waits to be said, but not a farewell.
 
-        For detectors of your own, and keys. Does nothing while the agent is silent. Does not wait.
+        Use it for detectors of your own, and for keys. Does nothing while the agent is silent. Does
+        not wait.
         """
         self._runtime.post(lambda turns, at: turns.interrupt(at))
 
     def set_voice(self, **voice_fields: Unpack[VoiceKeywords]) -> None:
         """Speak with another voice, language or speed from the next sentence on.
 
-        Fields of `TtsStreamInput`, over the current ones; not those of the audio's format.
+        Takes fields of `TtsStreamInput`, which replace the current ones; not those of the audio's
+        format.
 
         Raises
             ConfigurationError: an unknown field, or an invalid value.
@@ -191,8 +193,8 @@ class Conversation(ConversationHandlers):
     def end_turn(self) -> None:
         """End the user's turn: what was said so far is made final, and answered.
 
-        In push-to-talk (`turn_end="manual"`) only this ends a turn; legal in either mode. Does not
-        wait.
+        In push-to-talk (`turn_end="manual"`) only this ends a turn; it may be called in either
+        mode. Does not wait.
 
         Raises
             StateError: the conversation has ended.
@@ -234,8 +236,8 @@ class Conversation(ConversationHandlers):
         raises what `reply` raised, unchanged, `SystemExit` included (but `StopIteration` and
         `GeneratorExit` as `RuntimeError`, as they would end your loop silently); the error of a
         service, the source or the sink; `AbortError` if the token of `cancel=` was cancelled;
-        `StateError` if turns go to a handler, or inside `reply`, which no turn can end before it
-        has returned.
+        `StateError` if turns go to a handler, or inside `reply`, because no turn can end before
+        that has returned.
         """
         self._check_outside()
         self._runtime.outlet.delivery.start_pulling()
@@ -261,7 +263,7 @@ class Conversation(ConversationHandlers):
             raise StateError("cannot iterate inside the sink: the next turn waits for it")
 
     def wait(self, timeout_sec: Optional[float] = None) -> None:
-        """Wait until the conversation has ended, where turns go to a handler.
+        """Wait until the conversation has ended; use it where turns go to a handler.
 
         `timeout_sec`: the longest wait, `None` (the default) for as long as it takes, 0: do not
         wait.
@@ -280,12 +282,12 @@ class Conversation(ConversationHandlers):
     # -- ending ----------------------------------------------------------------------------------
 
     def stop(self, farewell: Optional[str] = None, timeout_sec: float = 30.0) -> None:
-        """End the conversation once all that was asked for, the farewell last, was *heard*.
+        """End the conversation once all that waits to be said, the farewell last, was *heard*.
 
-        The farewell is not cut, and turns that end meanwhile are not answered. Waits for that; the
-        loop then ends. Legal from any thread, `reply` and handlers included; in `reply` what would
-        come after it is not said; inside the sink, which is to play it, this does not wait.
-        `timeout_sec`: the longest wait, after which it is cut.
+        The farewell cannot be interrupted, and turns that end meanwhile are not answered. Waits
+        until it was heard; then the loop ends. Callable from any thread, also inside `reply` (whose
+        later texts are not said) and in handlers. Inside the sink, which has to play the farewell,
+        it does not wait. `timeout_sec`: the longest wait, after which the farewell is cut.
 
         Raises
             SonioxTimeoutError: it was not heard by then; the conversation has ended all the same.
@@ -311,8 +313,8 @@ class Conversation(ConversationHandlers):
     def close(self) -> None:
         """End at once, and wait a few seconds at most until the threads have ended. Idempotent.
 
-        A `reply` that is inside your code is not waited for: its thread ends when that returns.
-        Inside the sink it does not wait, as it is called by one of these threads.
+        It does not wait for a `reply` that is inside your code: its thread ends when that returns.
+        Inside the sink it does not wait at all, because one of these threads calls it.
         """
         self.cancel()
         self._runtime.join()
@@ -330,10 +332,7 @@ class Conversation(ConversationHandlers):
 
     def _invalidate(self) -> None:
         """Fail in a forked child; the parent's conversation goes on."""
-        error = SonioxConnectionError(
-            "this conversation was started before a fork and belongs to the parent process",
-            code="forked",
-        )
+        error = forks.fork_error("conversation", "start")
         self._runtime.outlet.delivery.end(error)
         self._runtime.ended.set()
         self._runtime.over.set()

@@ -13,7 +13,7 @@ from ..._support.checks import timeout, wrong_type
 from ..._support.reprs import byte_size, summary
 from ...cancel import CancelToken
 from ...config.recording import RecordingOptions
-from ...errors import AbortError, SonioxConnectionError, SonioxTimeoutError, StateError, fresh
+from ...errors import AbortError, SonioxTimeoutError, StateError, fresh
 from ...recorder.actions import RecorderContext, RecordingState
 from ...runtime import forks
 from ...runtime.clock import Clock, process_clock
@@ -111,9 +111,9 @@ class Recording(RecordingHandlers):
     # -- life ------------------------------------------------------------------------------------
 
     def start(self) -> Recording:
-        """Start the source and the first session; `client.realtime.record()` has done it.
+        """Start the source and the first session; `client.realtime.record()` has already done so.
 
-        Returns once the source captures; the connection is made in the background.
+        Returns once the source captures audio; the connection is made in the background.
 
         Raises
             StateError: it was started before.
@@ -130,7 +130,7 @@ class Recording(RecordingHandlers):
     def stop(self, timeout_sec: Optional[float] = None) -> None:
         """Take no more audio, and wait until all that was captured is transcribed and final.
 
-        Legal in every state but before the start, also while reconnecting. Idempotent.
+        Callable in every state but before the start, also while reconnecting. Idempotent.
         `timeout_sec`: the longest wait, `None` for as long as it takes.
 
         Raises
@@ -149,7 +149,7 @@ class Recording(RecordingHandlers):
     def cancel(self, error: Optional[BaseException] = None) -> None:
         """End at once; iterating then raises `error`, `AbortError` by default.
 
-        Idempotent; does not wait. One that was not started then never will be.
+        Idempotent; does not wait. A recording that was not started can then no longer be started.
 
         Raises
             InputTypeError: `error` is not an exception.
@@ -203,12 +203,11 @@ class Recording(RecordingHandlers):
         self._runtime.command(self._recorder.finalize)
 
     def send_message(self, message: Mapping[str, Any]) -> None:
-        """Send a JSON control message as given to the current session; see
-        `SttSession.send_message`.
+        """Send a JSON control message as it is to the current session.
 
-        It goes out at once, ahead of audio that still waits to be sent, and only to the session
-        that takes the audio now: what a later session must know, too, is sent again in a handler
-        of `"session_restart"`.
+        See `SttSession.send_message`. It goes out at once, ahead of audio that still waits to be
+        sent, and only to the session that gets the audio now. If a later session must have it too,
+        send it again in a handler of `"session_restart"`.
 
         Raises
             StateError: no session is connected, as while connecting, reconnecting or stopping.
@@ -219,7 +218,7 @@ class Recording(RecordingHandlers):
         self._runtime.send_message(control_message(message))
 
     def reconnect(self) -> None:
-        """Change to a new session now, losing nothing; for instance after the network changed."""
+        """Change to a new session now, losing nothing, for instance after the network changed."""
         self._runtime.command(self._recorder.reconnect)
 
     def __enter__(self) -> Recording:
@@ -235,10 +234,7 @@ class Recording(RecordingHandlers):
 
     def _invalidate(self) -> None:
         """Fail in a forked child; the parent's recording goes on."""
-        error = SonioxConnectionError(
-            "this recording was started before a fork and belongs to the parent process",
-            code="forked",
-        )
+        error = forks.fork_error("recording", "start")
         if self.state is RecordingState.IDLE or self._runtime.over.is_set():
             return  # nothing is the parent's: nothing was started, or it was over
         self._runtime.invalidate(error)

@@ -366,7 +366,7 @@ class Engine:
             if attempt is None:
                 continue
             error = SonioxConnectionError(
-                f"no audio from the service for {self._limits.stall_sec:g} s although its text has "
+                f"no audio from the service for {self._limits.stall_sec:g} s although the text has "
                 "ended",
                 code="stalled",
             )

@@ -11,8 +11,9 @@ from ..._support.checks import output_file, timeout
 from ..._support.reprs import byte_size, summary
 from ..._support.types import FilePath, WritableFile
 from ...audio.saving import save_whole, with_true_lengths
-from ...errors import AbortError, SonioxConnectionError
+from ...errors import AbortError
 from ...protocol.tts import AudioChunk
+from ...runtime import forks
 from ...runtime.signals import safe_in_signal_handlers
 from ...transport.deadline import Deadline
 from ..tts.metrics import describe_metrics
@@ -46,7 +47,7 @@ class SpeechMetrics:
 
     @property
     def audio_sec(self) -> Optional[float]:
-        """Its duration in seconds; `None` for formats in which it cannot be known."""
+        """Duration of that audio in seconds; `None` for formats in which it cannot be known."""
         return self._played.audio_sec
 
     @property
@@ -73,8 +74,8 @@ class Speech:
     """Audio of one text, of any length: iterate over it, `read()` it or `save()` it.
 
     Made by `client.realtime.speak()`, and already speaking. Consume it from one thread; `cancel()`,
-    `close()` and the properties may be used from any. Leaving the loop early, or the `with` block,
-    cancels it.
+    `close()` and the properties may be used from any thread. Leaving the loop early, or the `with`
+    block, cancels it.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -107,7 +108,7 @@ class Speech:
 
     @property
     def sample_rate(self) -> Optional[int]:
-        """Sample rate requested, in Hz; `None`: chosen by the service (raw formats have one)."""
+        """Requested sample rate in Hz; `None`: the service chooses (never for raw formats)."""
         return self._engine.config.sample_rate
 
     @property
@@ -179,10 +180,7 @@ class Speech:
     def _check_kept(self) -> None:
         """Refuse to work in a forked child; after `cancel()` drop what a `read()` has kept."""
         if self._engine.pid != os.getpid():
-            raise SonioxConnectionError(
-                "this speech was started before a fork and belongs to the parent process",
-                code="forked",
-            )
+            raise forks.fork_error("speech", "start")
         if self._engine.cancelled:
             self._chunks.clear()
 
@@ -206,17 +204,17 @@ class Speech:
     def cancel(self) -> None:
         """Stop at once: iteration, streams and reading of text end. Never blocks.
 
-        For barge-in, from any thread; `spoken_text` is then the text whose audio you have received.
-        Idempotent; does nothing once you have received all audio.
+        Use it for barge-in, from any thread; `spoken_text` is then the text whose audio you have
+        received. Idempotent; does nothing once you have received all audio.
         """
         self._finalizer.detach()
         self._engine.cancel()
 
     @safe_in_signal_handlers
     def close(self) -> None:
-        """Cancel what is not over and release the connection; wait up to about 3 s for the thread.
+        """Cancel the speech unless it is over; wait up to about 3 s until its thread has ended.
 
-        Idempotent; legal from any thread.
+        Idempotent; callable from any thread.
         """
         self._finalizer.detach()
         self._engine.close(_CLOSE_WAIT_SEC)

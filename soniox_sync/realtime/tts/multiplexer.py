@@ -95,7 +95,7 @@ class TtsMultiplexer:
             while self._table.is_full and wait_sec is not None and self._error is None:
                 if deadline.passed:
                     raise SonioxTimeoutError(
-                        f"no stream of this connection became free within {wait_sec:g} s"
+                        f"no slot of this connection became free within {wait_sec:g} s"
                     )
                 # in slices, because Ctrl-C may not end a wait
                 self._changed.wait(deadline.at_most(0.2))

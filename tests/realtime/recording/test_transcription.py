@@ -154,6 +154,35 @@ def test_one_that_was_not_started_works_in_a_forked_child(client: SonioxClient) 
         assert file.read().split() == [b"w0", b"w1", b"w2"]
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_one_that_was_started_fails_in_a_forked_child(client: SonioxClient) -> None:
+    """There it raises at once and says what to do; the parent's goes on."""
+    let_go = threading.Event()
+
+    def chunks() -> Iterator[bytes]:
+        yield numbered_audio(0, 3)
+        let_go.wait(WAIT)
+
+    transcription = client.realtime.transcribe(chunks(), **RAW, **FAST).start()
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:  # pragma: no cover - measured in the parent only
+        try:
+            transcription.read(WAIT)
+        except BaseException as error:  # noqa: BLE001 - reported to the parent
+            os.write(writer, f"{getattr(error, 'code', '')}: {error}".encode())
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    with open(reader, "rb") as file:
+        os.close(writer)
+        said = file.read().decode()
+    assert said.startswith("forked: this recording was started before a fork")
+    assert said.endswith("start a new one in the child")
+    let_go.set()
+    assert transcription.read(WAIT).final_text.split() == ["w0", "w1", "w2"]
+
+
 # -- endpoint detection ---------------------------------------------------------------------------
 
 
