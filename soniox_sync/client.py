@@ -1,4 +1,4 @@
-"""`SonioxClient`: settings, and access to everything else. Sockets belong to what it creates."""
+"""`SonioxClient`: settings, and the way to everything else. What it creates owns the sockets."""
 
 from __future__ import annotations
 
@@ -42,25 +42,25 @@ _check_session = object_with("a requests.Session", "prepare_request", "send")
 class SonioxClient(Namespaces):
     """Client of the Soniox speech service: key, region, defaults, and what is created with them.
 
-    Cheap; share one. Creating it opens and starts nothing. Thread-safe: everything it creates has a
-    connection of its own.
+    Creating one is cheap: it opens and starts nothing. Share it; it is thread-safe, and everything
+    that it creates has a connection of its own.
 
-    - `api_key`: `str`, or a callable that is called once per connection (for temporary keys); by
+    - `api_key`: a `str`, or a callable that is called once per connection (for temporary keys); by
       default the environment's `SONIOX_API_KEY`, read when the client is created.
     - `config`: a `ConnectionConfig`, a mapping, or a callable that is called once per connection;
-      what it does not set is taken from the other arguments.
+      anything that it does not set is taken from the other arguments.
     - `region` (`"us"`, `"eu"`, `"jp"`, `"in"`), `base_domain`, `api_url`, `stt_ws_url`,
-      `tts_api_url`, `tts_ws_url`: where the service is. A URL takes precedence over `base_domain`,
-      that over `region`, and that over the environment; the default is US. The service's path, such
-      as `/v1`, is added to a URL without one; end it in `/.` if it has none (`"http://host/."`).
+      `tts_api_url`, `tts_ws_url`: where the service is. The order of precedence is: a URL,
+      `base_domain`, `region`, the environment, US. The service's path, such as `/v1`, is added to a
+      URL without a path; to have none, end the URL in `/.` (`"http://host/."`).
     - `stt_defaults`, `tts_defaults`, `default_session_options`: used for what a call does not set.
     - `buffer_queue_size`: chunks that a recording keeps before its connection is open.
     - `permissions`: a `PermissionResolver` that is asked before a recording opens the microphone;
-      `None`: nobody is asked.
+      `None` asks nobody.
     - `auth`: where the key is sent: `"header"`, `"subprotocol"`, or `"message"` (for old gateways;
       the service drops it on 2027-01-15).
     - `timeout_sec`: seconds that one HTTP call or one blocked send may take.
-    - `max_retries`: of HTTP calls that are safe to repeat.
+    - `max_retries`: how often an HTTP call is repeated, if that is safe.
     - `proxy`: a URL (`http://`, `socks5://`), `None` for the environment's, `""` for none.
     - `verify`: True, a CA file, or False (only for tests); `ssl_context` overrides it. Both apply
       to WebSockets and HTTP.
@@ -68,9 +68,9 @@ class SonioxClient(Namespaces):
     - `trace`: records every WebSocket frame and HTTP exchange (docs: Traces): a path, to which
       lines of JSON are appended; a file object, text or binary; or a callable that gets each line
       as a `dict`. `None`: the path in the environment's `SONIOX_SYNC_TRACE`, if any; `""`: nothing.
-      Keys and other secrets are replaced by `***`. A callable runs on the thread that sends, or
-      that reads the connection, on several at once: it must be quick and must not use the client.
-    - `trace_audio`: whether a trace contains audio; otherwise only its length and digest. Needs a
+      Keys and other secrets are replaced by `***`. A callable runs on the threads that send,
+      receive or make HTTP calls, on several at once: it must be quick and must not use the client.
+    - `trace_audio`: whether a trace contains the audio, or only its length and digest. Needs a
       trace.
 
     Source: Soniox docs get-started/authentication, PROTOCOL 1, 9.
@@ -162,23 +162,24 @@ class SonioxClient(Namespaces):
     ) -> Any:
         """Make any HTTP call, also one that is newer than this library, and return its answer.
 
-        Parsed JSON; `bytes` if the response is something else, such as audio; `None` if it has no
-        content. Keys, retries and errors are those of all calls: GET, HEAD, PUT and DELETE are
-        repeated after transient errors, POST and PATCH only if nothing was sent.
+        The answer is parsed JSON; `bytes` if the response is something else, such as audio; `None`
+        if it has no content. Keys, retries and errors are those of all calls: GET, HEAD, PUT and
+        DELETE are repeated after transient errors, POST and PATCH only if nothing was sent.
 
         - `method`: `"GET"`, `"HEAD"`, `"POST"`, `"PUT"`, `"PATCH"` or `"DELETE"`, in any case.
-        - `path`: behind the service's base URL, which ends with the version: `"/files"` is
+        - `path`: follows the service's base URL, which ends with the version: `"/files"` is
           `https://api.soniox.com/v1/files`. Without a query; quote parts that need it.
-        - `json`: a body of anything that JSON can represent; `None`: none.
-        - `params`: the query. `None`s are left out, `True` is sent as `true`, a list repeats its
-          name.
+        - `json`: a body of anything that JSON can represent; `None` sends none.
+        - `params`: the query. Values that are `None` are left out, `True` is sent as `true`, a list
+          repeats its name.
         - `data`: a body of `bytes`, a `str` (sent in UTF-8) or a binary file object, which is read
-          from its position while it is sent and left open; without a `Content-Type`.
-        - `headers`: more headers, such as the `Content-Type` of `data`; also in place of "Accept"
-          or "User-Agent", but not of the client's own, such as "Authorization" and "Host".
+          from its position while it is sent and left open. It has no `Content-Type` of its own.
+        - `headers`: additional headers, such as the `Content-Type` of `data`. They may replace
+          "Accept" and "User-Agent", but not headers of the client, such as "Authorization" or
+          "Host".
         - `service`: `"api"`, or `"tts"` for the speech host (`"/tts"` is speech in one request).
         - `timeout_sec`: seconds for the whole call, retries included. `None`: the client's
-          `timeout_sec`, which for speech and for a file in `data` limits each wait, not the whole.
+          `timeout_sec`; for speech, and for a file in `data`, that limits each wait, not the whole.
         - `cancel`: a token that ends the call with `AbortError`.
 
         The key is sent to the configured host only; redirects are not followed.

@@ -62,7 +62,7 @@ def play(
     """Play audio as it arrives, until it has ended; blocks. A `Speech` has its own format.
 
     `audio_format`: headerless PCM, `mulaw`, `alaw`, or `"wav"` (whose header has the rate, in Hz,
-    and the channels); default `pcm_s16le` at 24000 Hz. `device`: a number or part of a name,
+    and the channels); by default `pcm_s16le` at 24000 Hz. `device`: a number or part of a name,
     `None` for the default. `start_buffer_ms`: how many milliseconds of audio are collected before
     playback starts. `on_start` is called with the `Player`, whose `stop()` may be called from any
     thread. An exception of `chunks` is raised here, and what is still buffered is not played.
@@ -89,7 +89,7 @@ def play(
 
 
 class Player:
-    """Plays what is written to it. Call `write` and `finish` in one thread, the others in any."""
+    """Player of what is written to it. Call `write` and `finish` in one thread, the rest in any."""
 
     def __init__(
         self,
@@ -252,7 +252,7 @@ class Player:
     def clear(self) -> None:
         """Drop what was written and not yet played; what is written next is played as usual.
 
-        For an interruption. A `write` that waits in another thread returns, and its audio is
+        Use it for an interruption. A `write` that waits in another thread returns, and its audio is
         dropped too. Does not block; safe from any thread.
         """
         with self._lock:

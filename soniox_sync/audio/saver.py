@@ -22,7 +22,7 @@ S = TypeVar("S", bound="StreamSaver")
 
 
 class StreamSaver:
-    """Base of writers that correct a header when the last byte was written. Not thread-safe.
+    """Base of writers that correct a header after the last byte was written. Not thread-safe.
 
     `target` is a path (opened and closed here) or a binary file object (written from its current
     position, left open). Bytes are written as they arrive. `close()` corrects the header if the

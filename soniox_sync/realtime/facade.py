@@ -1,4 +1,4 @@
-"""`client.realtime`: transcription and speech over WebSockets, of either client."""
+"""`client.realtime`: transcription and speech over WebSockets, for both clients."""
 
 from __future__ import annotations
 
@@ -79,14 +79,14 @@ _CONVERSATION = (
 
 
 def speak_plainly(texts: Iterable[str]) -> Iterator[str]:
-    """Return texts as `speakable()` does, which is loaded when it is used."""
+    """Do what `speakable()` does, which is loaded on first use."""
     from .speech.speakable import speakable
 
     return speakable(texts)
 
 
 class Realtime:
-    """Real-time transcription and speech: `client.realtime` of either client. Thread-safe."""
+    """Real-time transcription and speech: `client.realtime` of both clients. Thread-safe."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -106,9 +106,9 @@ class Realtime:
         """Open one transcription session; return it connected, with its configuration sent.
 
         `fields` are those of `SttConfig` (`model`, `audio_format`, `sample_rate`,
-        `language_hints`, ...), over `config`, over the client's `stt_defaults`. `options`:
-        time limits and queue size, as `SttSessionOptions` or a mapping of its fields. `cancel`: a
-        token that ends the session with `AbortError`.
+        `language_hints`, ...). They take precedence over `config`, which takes precedence over the
+        client's `stt_defaults`. `options`: time limits and queue size, as `SttSessionOptions` or a
+        mapping of its fields. `cancel`: a token that ends the session with `AbortError`.
 
         A refused key is reported later, by the next call or the iterator: the service accepts the
         connection and answers with an error frame (PROTOCOL 1.3).
@@ -148,17 +148,17 @@ class Realtime:
         auto_reconnect: bool = False,
         **keywords: Unpack[RecordingKeywords],
     ) -> Recording:
-        """Start transcribing a source over as many connections as it takes; return the recording.
+        """Start transcribing a source over as many sessions as it takes; return the recording.
 
         `source`: an `AudioSource`, by default the microphone (extra `audio`). `session_config`: a
-        config, or a callable that is called with the resolved connection config and returns one; it
+        config, or a callable that is given the resolved connection config and returns one; it
         replaces the fields of `SttConfig` among the `keywords`. `session_options`: time limits and
         queue size of each session, as `SttSessionOptions` or a mapping of its fields. `cancel`: a
         token that ends the recording with `AbortError`.
 
         The other `keywords`, with their defaults:
 
-        - `auto_reconnect` (False): replace a lost connection and lose nothing of raw formats, WAV,
+        - `auto_reconnect` (False): replace a lost connection. Nothing is lost of raw formats, WAV,
           FLAC, Ogg, WebM, mp3 and AAC; for other containers see `AudioSource.restart`.
         - `max_reconnect_attempts` (3): attempts during one outage; `None`: no limit.
         - `reconnect_base_delay_sec` (1.0): seconds before the second attempt, doubling each time
@@ -171,15 +171,17 @@ class Realtime:
           audio final, ends an outage: count and time start anew.
         - `reset_transcript_on_reconnect` (False): clear the live transcript after a loss.
         - `replay_window_sec` (120.0): seconds of audio kept in memory for the next session. While
-          that much is not final, a source that can wait is held back; a live one loses its oldest.
-        - `rotate_after_sec` (16200.0): change to a new connection, in a pause, after 270 minutes;
-          `None`: never. The service ends a connection at 300 minutes.
+          that much is not final, a source that can wait is held back; a live source loses the
+          oldest audio.
+        - `rotate_after_sec` (16200.0): change to a new session, in a pause, after 270 minutes;
+          `None`: never. The service ends a session at 300 minutes.
         - `translation_watchdog` (False): replace a session that has stopped translating.
         - `catch_up_speed` (2.0): how many times as fast as real time a backlog of audio is sent,
           after a burst of `catch_up_burst_sec` (10.0); `None`: no limit.
         - `buffer_queue_size` (the client's): chunks of other containers kept until they are sent.
 
-        A later error ends it and is raised by iteration, `wait()` and `stop()`. PROTOCOL 2.3, 2.7.
+        A later error ends the recording, and is raised by iteration, `wait()` and `stop()`.
+        PROTOCOL 2.3, 2.7.
 
         Raises
             ConfigurationError: a wrong option or field; nothing was started.
@@ -229,13 +231,14 @@ class Realtime:
     ) -> Transcription:
         """Transcribe any audio: iterate over the result or its `utterances()`, or `read()` it.
 
-        It starts then, not before. The arguments are checked now, but a file is opened when it
-        starts: a missing one raises `OSError` there.
+        It starts on first use, not in this call. The arguments are checked here, but a file is
+        opened on first use: a missing one raises `OSError` then.
 
         `source`: path, bytes, binary file object, iterable of bytes, or `AudioSource`. `pace`: how
         fast it is sent. `True`: in real time, the default for paths, bytes and seekable files; a
         number: that many times as fast; `False` or 0: as fast as it can be read and sent, the
         default for pipes and iterables. An `AudioSource` has its own pace, and `pace` is ignored.
+
         The rest is as for `record()`, except that by default it reconnects (`auto_reconnect` is
         True), any number of times (`max_reconnect_attempts` is `None`), and gives up after an
         outage of a minute (`give_up_after_sec` is 60.0). Leaving the loop stops everything.
@@ -278,24 +281,24 @@ class Realtime:
         limits (PROTOCOL 3.4, 3.5). Returns at once and connects in the background; iteration raises
         later errors. An iterable is read on a thread of its own.
 
-        Text is sent sentence by sentence: at once if more text follows the sentence, else 0.2 s
-        later (0.6 s after a digit); words without the end of a sentence after `max_quiet_sec`; the
-        last word, which may be incomplete, after twice that.
+        Text is sent sentence by sentence. A sentence goes out at once if more text follows it, else
+        0.2 s later (0.6 s after a digit). Words without the end of a sentence go out after
+        `max_quiet_sec`; the last word, which may be incomplete, after twice that.
 
-        - `max_quiet_sec`: a stream without new text for this long is ended, and another one
+        - `max_quiet_sec`: a stream without new text for this many seconds is ended, and another one
           follows (at most 5 s: the service ends a stream 5.2 s after its last text, PROTOCOL 3.5).
         - `timestamps`: request the times of characters. A stream that fails half way is then
           continued at the first character not yet spoken.
         - `max_reconnect_attempts` (None), `reconnect_base_delay_sec` (1.0),
           `max_reconnect_delay_sec` (30.0), `give_up_after_sec` (60.0), `stable_after_sec` (10.0):
-          how long a text waits for the service during an outage, as for `record()`. A stream with
-          5 s of audio was stable, too.
+          how long a text waits for the service during an outage, as for `record()`. 5 s of audio
+          from a stream also end an outage.
         - `tts_input`: fields of `TtsStreamInput` (`voice` is needed unless it is in
-          `tts_defaults`; `language` is `"en"` and `audio_format` `"wav"` otherwise) and of
+          `tts_defaults`; `language` is `"en"` and `audio_format` `"wav"` by default) and of
           `TtsConnectionOptions`.
 
         Raises
-            ConfigurationError: fields are missing or illegal; it names all of them.
+            ConfigurationError: fields are missing or illegal; the message names all of them.
         """
         load_modules(_SPEECH)
         from .speech import open_speech
@@ -330,23 +333,26 @@ class Realtime:
         `source`: where the user is heard, in real time, as for `transcribe()`. `reply(text,
         conversation)`: returns the answer to a turn, a `str` or an iterable of `str` such as a
         language model's tokens; `None` or nothing to say is a silent turn. `sink`: where the agent
-        is heard, such as an `audio.Player`; see `AudioSink`. `text_filter`: what makes texts
-        speakable, by default `speakable()`, `None`: nothing. `stt`: fields of `SttConfig`. `tts`:
-        the keywords of `speak()`, which may also be given flat. `cancel`: a token that ends it.
+        is heard, such as an `audio.Player`; see `AudioSink`. `text_filter`: makes texts speakable,
+        by default as `speakable()` does; `None` leaves them as they are. `stt`: fields of
+        `SttConfig`. `tts`: the keywords of `speak()`, which may also be among the `keywords`.
+        `cancel`: a token that ends the conversation.
 
         The other `keywords`, with their defaults; all may be in `options` instead:
 
         - `barge_in` (True): words of the user stop the agent while it is heard.
-        - `min_barge_in_words` (1): how many it takes.
-        - `backchannels` (`None`: a dozen of the voice's language): words that do not, as "mhm".
-        - `false_interruption_sec` (2.0): if the recogniser took the words back for so long, the
-          agent goes on; `None`: it never does.
+        - `min_barge_in_words` (1): how many words that takes.
+        - `backchannels` (`None`: a dozen of the voice's language): words such as "mhm", which do
+          not stop the agent.
+        - `false_interruption_sec` (2.0): if the recogniser takes the words back, the agent goes on
+          after this time; `None`: it never does.
         - `duplex` (`None`): `"half"` recognises silence while the agent speaks and 0.5 s after;
           `None`: half if the source hears the agent, as `MicrophoneSource` does.
         - `turn_end` ("endpoint"): `"manual"`: only `end_turn()` ends a turn (push to talk).
-        - `patience_sec` (0.0): quiet after the endpoint before `reply` is called.
-        - `max_turn_sec` (60.0): a turn without an end is answered after this.
-        - `user_silence_sec` (15.0), `agent_silence_sec` (5.0): after which `"silence"` comes.
+        - `patience_sec` (0.0): seconds of quiet after the endpoint before `reply` is called.
+        - `max_turn_sec` (60.0): a turn without an end is answered after this time.
+        - `user_silence_sec` (15.0), `agent_silence_sec` (5.0): seconds after which `"silence"`
+          comes.
 
         Lost connections are replaced as by `transcribe()` and `speak()`, with their patience.
 
@@ -390,8 +396,8 @@ class TtsFactory:
     ) -> TtsStream:
         """Open a connection for one stream, which owns it: closing the stream closes both.
 
-        Fields as in `TtsConnection.stream`; those of `TtsConnectionOptions` are also accepted.
-        Raises what `TtsConnection.stream` raises.
+        Takes the fields of `TtsConnection.stream` and those of `TtsConnectionOptions`. Raises what
+        `TtsConnection.stream` raises.
         """
         load_modules(_TTS)
         from .tts.handle import TtsStream
@@ -410,10 +416,10 @@ class TtsFactory:
         `options`, with their defaults:
 
         - `connect_timeout_sec` (20.0): for address, TCP, TLS and upgrade together.
-        - `keepalive_interval_sec` (5.0): idle time before a keepalive, at least 1 s. The server
-          closes the connection after 40 s (PROTOCOL 3.6).
+        - `keepalive_interval_sec` (5.0): idle time before a keepalive is sent, at least 1 s. The
+          server closes a silent connection after 40 s (PROTOCOL 3.6).
         - `ping_interval_sec` (20.0), `ping_timeout_sec` (20.0): a dead peer is noticed within their
-          sum; `None` turns that off.
+          sum; `None` switches that off.
 
         Raises
             ConfigurationError: an option is illegal.
@@ -439,9 +445,9 @@ class TtsFactory:
     ) -> TtsPool:
         """Return a pool of connections for many threads; nothing is opened yet.
 
-        At most `max_connections` with five streams each; `max_streams` limits their total (an
-        account has 3 by default, PROTOCOL 3.4; `None`: no further limit). `options`: those of
-        `multi_stream()`.
+        It opens at most `max_connections`, with five streams each. `max_streams` limits the total
+        of the streams (an account has 3 by default, PROTOCOL 3.4; `None`: no further limit).
+        `options`: those of `multi_stream()`.
 
         Raises
             ConfigurationError: an option is illegal.

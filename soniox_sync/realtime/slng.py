@@ -1,4 +1,4 @@
-"""`client.realtime` of a `SlngClient`: each call may have ids of its own for the gateway's reports.
+"""`client.realtime` of a `SlngClient`: each call may have its own ids for the gateway's reports.
 
 Everything else is as in `facade`.
 """
@@ -51,9 +51,9 @@ class SlngRealtime(Realtime):
     """Real-time transcription and speech through the SLNG gateway. Thread-safe.
 
     The calls are those of `Realtime`, with two more keywords: `agent_id` and `session_id` are your
-    own ids for the gateway's usage reports, over those of the client (`None`). They are sent with
-    every connection that the call opens, as `X-SLNG-Agent-Id` and `X-SLNG-Session-Id`: 1 to 128
-    characters without commas and control characters; blanks round them are dropped.
+    own ids for the gateway's usage reports, by default (`None`) those of the client. They are sent
+    with every connection that the call opens, as `X-SLNG-Agent-Id` and `X-SLNG-Session-Id`: 1 to
+    128 characters without commas and control characters; blanks around them are dropped.
     """
 
     def __init__(self, service: TrackedService) -> None:

@@ -68,28 +68,33 @@ class Urls:
 class Sandbox:
     """The whole Soniox service on loopback, offline, with its limits, and with faults on demand.
 
-    `port=0` picks a free port. `engines`: `"auto"` speaks and recognises speech if the extra
-    `sandbox` is installed, and otherwise plays tones and recognises a script; `"speech"` requires
-    the extra; `"tones"` never uses it; or an `Engines` object. mp3, flac and opus also need the
-    extra, and aac an installed ffmpeg. `limits`: a `Limits`, or a mapping of the fields that
-    differ. `api_keys`: `None` accepts every key that is not empty and does not start with
-    `invalid`; a list accepts its keys; a mapping defines what each key may do, as a `KeyRule`, a
-    mapping of its fields, or `None` for everything. `allow_origins`: a browser may use the sandbox
-    only from a page of this machine (`http://localhost:3000`) and under a name of it; the origins
-    in this list may too (`"https://app.example.org"`, `"null"` for local files, `"*"` for all).
-    Other programs send no origin. `speech_cache`: a folder of its own in which this and other
-    processes remember what they speak, so that each recognises the speech of the others; it is made
-    if necessary, readable for this user alone, and keeps an hour of speech, for a month at most.
-    `None`: what this process speaks is remembered in memory only, so that tests do not depend on
-    what ran before.
+    - `host`, `port`: where it listens, on loopback only; port 0 picks a free one.
+    - `engines`: `"auto"` speaks and recognises speech if the extra `sandbox` is installed, and
+      otherwise plays tones and recognises a script; `"speech"` requires the extra; `"tones"` never
+      uses it; or an `Engines` object. mp3, flac and opus also need the extra, and aac an installed
+      ffmpeg.
+    - `limits`: a `Limits`, or a mapping of the fields that differ.
+    - `api_keys`: `None` accepts every key that is not empty and does not start with `invalid`; a
+      list accepts its keys; a mapping defines what each key may do, as a `KeyRule`, a mapping of
+      its fields, or `None` for everything.
+    - `allow_origins`: a browser may use the sandbox only from a page of this machine
+      (`http://localhost:3000`) and under a name of it. The origins in this list may too
+      (`"https://app.example.org"`, `"null"` for local files, `"*"` for all). Programs other than
+      browsers send no origin.
+    - `speech_cache`: a folder for this purpose only, in which this and other processes remember
+      what they speak, so that each recognises the speech of the others. It is created if necessary,
+      readable for this user only, and keeps about an hour of speech, for a month at most. `None`:
+      what this process speaks is remembered in memory only, so that tests do not depend on earlier
+      runs.
+    - `replay`: a trace that a client recorded with `trace=`, of which this sandbox plays the
+      service's side: a path, a file object, or an iterable of lines or mappings.
+    - `replay_speed`: how many times as fast as in the trace it plays; `None` does not wait at all.
 
-    `replay`: a trace, recorded by a client with `trace=`, of which this sandbox plays the service's
-    side: a path, a file object, or an iterable of lines or mappings. `replay_speed`: of the time
-    of the trace, `2.0` is twice as fast; `None` does not wait at all. It is played once: a second
-    run of the program needs another sandbox. A message of the service is
-    played once the client messages before it have come, counted in bytes of audio and characters
-    of text; what a client does differently is recorded in `replay.differences`, and the client
-    gets an error that names it. Engines, limits and keys have no part in a replay; faults do.
+    A trace is played once: a second run of the program needs another sandbox. A message of the
+    service is played once the client's messages before it have come, counted in bytes of audio and
+    characters of text. What a client does differently is recorded in `replay.differences`, and the
+    client gets an error that names it. Engines, limits and keys have no part in a replay; faults
+    do.
 
     A context manager; or call `start()` and `close()`. Thread-safe.
 
@@ -145,12 +150,12 @@ class Sandbox:
 
     @property
     def faults(self) -> Faults:
-        """Faults: for scheduling what goes wrong."""
+        """Faults, to schedule what goes wrong."""
         return self._faults
 
     @property
     def log(self) -> TrafficLog:
-        """Record of what was received and sent."""
+        """Log of what was received and sent."""
         return self._log
 
     @property
@@ -227,7 +232,7 @@ class Sandbox:
     def close(self) -> None:
         """Abort every connection, end every thread and free the port. Final and idempotent.
 
-        In a forked child it ends nothing: the sandbox goes on in the parent.
+        In a forked child it ends nothing: the sandbox continues in the parent.
         """
         with self._lock:
             self._closed = True
@@ -293,7 +298,7 @@ class Sandbox:
         words: Optional[Union[Script, str, Iterable[Union[str, HeardWord]]]] = None,
         **options: Unpack[ScriptKeywords],
     ) -> Script:
-        """Have sessions from now on recognise a script, whatever their audio; return the script.
+        """Let sessions from now on recognise a script, whatever their audio; return the script.
 
         `words`: a `Script`, a text, or a list of `str` and `HeardWord`; `options` are those of
         `Script`.
@@ -303,7 +308,7 @@ class Sandbox:
         return script
 
     def hear_with(self, recognizer: Optional[Recognizer]) -> None:
-        """Have sessions from now on use this recogniser; `None`: the recogniser of the engines.
+        """Let sessions from now on use this recogniser; `None`: the recogniser of the engines.
 
         `NumberedRecognizer` recognises audio made by `numbered_audio`.
         """
@@ -322,13 +327,13 @@ class Sandbox:
         """Return a scripted caller: source and sink of a conversation, without any device.
 
         `lines`: what it says, as `str` or `Line`, `Key("5")`, `Quiet(sec)` and `HangUp()`. Each
-        begins when the agent has answered the one before and has been quiet for 0.6 s, or has said
-        nothing for 5 s of real time; behind the last one the caller hangs up.
+        begins when the agent has answered the line before and has been quiet for 0.6 s, or has said
+        nothing for 5 s of real time. After the last one the caller hangs up.
 
-        `voice`, `language`: of the caller. `audio_format`: `pcm_s16le`, or `mulaw` or `alaw` as on
-        a telephone (with 8000 Hz), both ways; so is `sample_rate`, in Hz. `speed`: how much
-        faster than real time its time passes; the agent is as slow as ever, so that its pauses seem
-        longer to the caller.
+        `voice`, `language`: of the caller. `audio_format`: in both directions, `pcm_s16le`, or
+        `mulaw` or `alaw` as on a telephone (with 8000 Hz). `sample_rate`: in Hz, in both directions
+        as well. `speed`: how many times as fast as real time its time passes; the agent stays as
+        slow as it is, so its pauses seem longer to the caller.
 
         Raises
             ConfigurationError: a line, the voice, language or rate is wrong; or speech cannot be

@@ -80,9 +80,10 @@ class AudioSourceHandlers:
     `on_data(bytes)`: the next audio, never empty. `on_error(exception)`: the source failed and has
     ended; called once. `on_end()`: a finite source has delivered its last data; called once, never
     after `on_error` or a `stop()`. `on_muted()`, `on_unmuted()`: the device started or stopped
-    delivering digital silence. `on_restart()`, or `on_restart(at_ms)`: what follows is a new
-    container, which starts `at_ms` milliseconds into the audio if the source knows; see
-    `AudioSource.restart`, not called for headerless audio. All but the first two are optional.
+    delivering digital silence. `on_restart()`, or `on_restart(at_ms)` if the source knows the time:
+    what follows is a new container, which starts `at_ms` milliseconds into the audio; see
+    `AudioSource.restart`. It is not called for headerless audio. All but the first two are
+    optional.
     """
 
     on_data: Callable[[bytes], object]
@@ -97,7 +98,7 @@ class AudioSourceHandlers:
 
 
 class AudioSource(Protocol):
-    """Source of audio, which it delivers to handlers from a thread of its own.
+    """Source of audio: delivers it to handlers, from a thread of its own.
 
     Besides the two methods below, a source may have any of these:
 

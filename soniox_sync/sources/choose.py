@@ -45,7 +45,7 @@ def as_source(
 
     Raises
         ConfigurationError: a headerless format without rate or channels, an illegal pace.
-        InputTypeError: none of these; the message says what is accepted.
+        InputTypeError: `obj` is none of these; the message says what is accepted.
     """
     if is_source(obj):
         return cast(AudioSource, obj)

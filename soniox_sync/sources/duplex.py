@@ -108,7 +108,7 @@ class SocketAudio(ABC):
         self._paused = True
 
     def resume(self) -> None:
-        """Deliver again what arrives. Idempotent."""
+        """Continue to deliver what arrives. Idempotent."""
         self._paused = False
 
     def on_dtmf(self, handler: Key) -> Key:
@@ -122,7 +122,7 @@ class SocketAudio(ABC):
     @property
     @abstractmethod
     def played_ms(self) -> float:
-        """Milliseconds of what was written that have been played."""
+        """Milliseconds of the written audio that have been played."""
 
     @abstractmethod
     def write(self, data: bytes) -> None:
@@ -130,7 +130,7 @@ class SocketAudio(ABC):
 
     @abstractmethod
     def clear(self) -> None:
-        """Have dropped what was sent and not yet played."""
+        """Drop what was sent and not yet played."""
 
     def close(self) -> None:
         """Close the WebSocket, which hangs up. Idempotent, safe from any thread."""

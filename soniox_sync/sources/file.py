@@ -28,7 +28,7 @@ class FileSource(ThreadedSource):
     - mp3, FLAC, Ogg Vorbis: decoded while they are read if `miniaudio` is installed (extra
       `sandbox`), to 16-bit samples, 16 kHz mono unless `sample_rate` and `num_channels` are given.
     - headerless audio: `audio_format`, `sample_rate` (Hz) and `num_channels` are required.
-    - anything else: its bytes unchanged; `audio` is then `"auto"`, or the format given.
+    - anything else: its bytes unchanged; `audio` is then `"auto"`, or the given format.
 
     `path`: a path, opened by `start()` and closed at the end; or a seekable binary file object,
     read from its current position and left open.
@@ -113,11 +113,12 @@ class FileSource(ThreadedSource):
     def restart(self) -> None:
         """Start a new container: the header again, then the file from its current position.
 
-        The file is not read from the start, which would transcribe it twice; what is left before
-        the next page, cluster or frame is dropped. One more chunk of the old container may be
-        delivered: `on_restart` is called right before the first one of the new. Samples have no
-        header, so nothing is dropped. If no page, cluster or frame is left, `on_error` gets an
-        `AudioSourceError`. A recording does not need this: it keeps what it may have to send again.
+        The file is not read from the start again, which would transcribe it twice; what is left
+        before the next page, cluster or frame is dropped. One more chunk of the old container may
+        be delivered: `on_restart` is called right before the first chunk of the new one. Samples
+        have no header, so nothing of them is dropped. If no page, cluster or frame is left,
+        `on_error` gets an `AudioSourceError`. A recording does not need this: it keeps what it may
+        have to send again.
 
         Raises
             StateError: the source is not running.
@@ -134,7 +135,7 @@ class FileSource(ThreadedSource):
 
 
 def check_binary(name: str, expected: str, file: object) -> None:
-    """Refuse what is not a binary file object; `expected` is for the message.
+    """Refuse anything but a binary file object; `expected` is for the message.
 
     Raises
         InputTypeError: `file` is not a binary file object.

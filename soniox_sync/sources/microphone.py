@@ -24,7 +24,7 @@ _NATIVE = "pcm_s16le" if sys.byteorder == "little" else "pcm_s16be"
 
 
 class MicrophoneSource:
-    """Source that delivers an input device as 16-bit samples, in chunks of `chunk_ms`.
+    """Source that delivers the audio of an input device, as 16-bit samples in chunks of `chunk_ms`.
 
     `device`: a number or part of a name from the list of `python -m sounddevice`, `None` for the
     system default. `sample_rate`: in Hz. `channels`: number of channels to capture.
@@ -110,7 +110,8 @@ class MicrophoneSource:
         Raises
             AudioUnavailableError: sounddevice or PortAudio is not installed.
             AudioPermissionError: the system does not allow use of the microphone.
-            AudioDeviceError: no such device, busy, or without that rate or number of channels.
+            AudioDeviceError: the device does not exist, is busy, or does not support the rate or
+                the number of channels.
             StateError: the source is running.
         """
         self._start(handlers, MuteWatch(self._shape, self._mute_after_sec))

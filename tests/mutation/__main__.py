@@ -19,7 +19,7 @@ from .trying import Task, Uses, plan, try_all
 def main(arguments: Optional[list[str]] = None) -> int:
     """Try mutants of some packages; return 0 if enough are killed in each, else 1.
 
-    2: a test fails without any mutant, or the arguments are wrong.
+    argparse exits with 2 if the arguments are wrong.
     """
     options = _parser().parse_args(arguments)
     # threads that numpy starts, and children would lack

@@ -32,7 +32,7 @@ _at_least_one = integer(1)
 
 
 class TtsPool:
-    """Streams from a limited number of connections. Thread-safe; a context manager.
+    """Streams over a limited number of connections. Thread-safe; a context manager.
 
     Made by `client.realtime.tts.pool()`; connects when the first stream is requested. A stream's
     slot is free again once the server has terminated the stream (PROTOCOL 3.2), so use streams in
@@ -96,7 +96,7 @@ class TtsPool:
         wait_sec: Optional[float] = None,
         **fields: Unpack[TtsKeywords],
     ) -> TtsStream:
-        """Return a new stream, on a connection with room or on a new one; else wait for a slot.
+        """Return a new stream, on a connection with a free slot or a new one; or wait for a slot.
 
         Callers are served in order. `wait_sec`: seconds to wait for a slot, `None`: no limit, `0`:
         not at all; the time to connect is not included. After a 429 for too many streams the pool
@@ -104,7 +104,7 @@ class TtsPool:
         `TtsConnection.stream`.
 
         Raises
-            ConfigurationError: fields are missing or illegal; it names all of them.
+            ConfigurationError: fields are missing or illegal; the message names all of them.
             SonioxTimeoutError: no slot became free within `wait_sec`.
             StateError: after `close()`.
             SonioxConnectionError: a new connection could not be made.
@@ -148,7 +148,7 @@ class TtsPool:
         `wait_sec`: seconds to wait for a slot, each time a stream is opened; `None`: no limit.
 
         Raises
-            ConfigurationError: fields are missing or illegal; it names all of them.
+            ConfigurationError: fields are missing or illegal; the message names all of them.
         """
         from ..speech.opening import (
             PoolOpener,

@@ -10,8 +10,8 @@ from typing import Optional
 class Reconnecting:
     """Argument of `"reconnecting"` handlers; one of them may call `prevent_default()`.
 
-    `attempt` counts from 1 up to `max_attempts`, which is `None` if their number is not limited; it
-    starts anew after a session that was stable. The attempt is made after `delay_sec` seconds.
+    `attempt` counts from 1 up to `max_attempts` (`None`: no limit), and starts anew after a session
+    that was stable. The attempt is made after `delay_sec` seconds.
     """
 
     attempt: int

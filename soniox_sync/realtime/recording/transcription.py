@@ -54,7 +54,7 @@ class Transcription:
         return self._recording.transcript
 
     def start(self) -> Transcription:
-        """Start without waiting for a first item; returns the object. Idempotent.
+        """Start now, without waiting for a first item; return this object. Idempotent.
 
         Raises
             AudioSourceError, OSError: the source could not start.
@@ -84,8 +84,8 @@ class Transcription:
         wait. Switches endpoint detection on (see the class).
 
         Raises
-            SonioxTimeoutError: the end did not come in time; it goes on, and what came is in
-                `transcript`.
+            SonioxTimeoutError: the end did not come in time; the transcription goes on, and what
+                has come is in `transcript`.
             AbortError: it was cancelled or closed.
             StateError: its events go to handlers; nothing is stopped.
             SonioxError: what ended it early, of its own class.
@@ -118,7 +118,7 @@ class Transcription:
         return self._recording.next_event(timeout_sec)
 
     def close(self) -> None:
-        """Stop everything at once. Idempotent. One that was not started then never will be."""
+        """Stop everything at once. Idempotent. It can then no longer be started."""
         self._recording.close()
 
     def __enter__(self) -> Transcription:

@@ -19,12 +19,12 @@ def speakable(texts: Union[str, Iterable[Optional[str]]]) -> Iterator[str]:
     part is yielded as soon as it is clear what it is, and at the end what is left.
 
     Dropped are the marks of emphasis, headings, lists, quotations, rules and tables; code between
-    fences, with its fences; emoji; tags and footnote marks. Of a link its text remains, of an image
-    its description, of code within a sentence the code. Everything else stays as it is: numbers
-    (`5 * 3`, `1_000`, `#1`), the numbers of a list, names (`snake_case`), bare addresses.
+    fences, with its fences; emoji; tags and footnote marks. What remains of a link is its text, of
+    an image its description, of code within a sentence the code. Everything else stays as it is:
+    numbers (`5 * 3`, `1_000`, `#1`), the numbers of a list, names (`snake_case`), bare addresses.
 
     Raises
-        InputTypeError: `texts` is no iterable; an item is neither a `str` nor `None`.
+        InputTypeError: `texts` is not an iterable, or an item is neither a `str` nor `None`.
     """
     given: object = texts
     if isinstance(given, bytes) or not isinstance(given, Iterable):

@@ -150,7 +150,7 @@ class EventSource:
 
     @property
     def transcript(self) -> Transcript:
-        """Live transcript of everything received so far, iterated or not. Safe to read any time."""
+        """Live transcript of all that was received, iterated or not. Safe to read at any time."""
         return self._outlet.transcript
 
     def __iter__(self) -> Iterator[SttEvent]:
@@ -178,11 +178,11 @@ class EventSource:
     def utterances(self) -> Iterator[Utterance]:
         """Iterate over what was said, one finished utterance at a time, each once.
 
-        With endpoint detection on, an utterance ends at an endpoint. Without, at a pause of 1.5 s,
-        at a change of speaker, or with the answer to `finalize()`. The last one comes at the end.
-        With translation on, an utterance is handed out with the translations that came before its
-        end or within 2 s after it; what comes later is in the next one. Words that are not final
-        yet are in none. A loop that was left can be continued by another one.
+        With endpoint detection on, an utterance ends at an endpoint; without it, at a pause of
+        1.5 s, at a change of speaker, or with the answer to `finalize()`. The last one comes at the
+        end. With translation on, an utterance is handed out with the translations that came before
+        its end or within 2 s after it; later ones are in the next utterance. It has no words that
+        are not final. A loop that was left can be continued by another one.
 
         Ends and raises as iterating over the events does, after the utterances that were finished;
         the words of an unfinished one are in `transcript`.
@@ -199,7 +199,7 @@ class EventSource:
         """Wait for the end of the transcription and return the whole transcript.
 
         `timeout_sec`: the longest wait, `None` (the default) for as long as it takes, 0: do not
-        wait. What came stays in `transcript`, also after an error.
+        wait. What has come stays in `transcript`, also after an error.
 
         Raises
             SonioxTimeoutError: the end did not come in time; it can be called again.

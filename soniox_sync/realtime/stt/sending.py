@@ -114,8 +114,9 @@ class SendHandle:
         return not self._thread.is_alive()
 
     def join(self, timeout_sec: Optional[float] = None) -> bool:
-        """Wait until everything was sent or sending failed; return whether it was within the time.
+        """Wait until everything was sent or sending failed; return whether that was in time.
 
-        `timeout_sec`: seconds to wait, `None` without limit. `error` is what sending failed with.
+        `timeout_sec`: seconds to wait, `None` without limit. The attribute `error` is what sending
+        failed with, or `None`.
         """
         return join_thread(self._thread, Deadline(timeout_sec))

@@ -112,8 +112,8 @@ class SttSession(SessionHandlers):
 
     One thread may send while another iterates. Iterating gives `SttEvent`s and ends normally only
     after the service said that it has finished; anything else raises, after all that was received.
-    `utterances()` gives what was said, each utterance as it ends, and `read()` the whole; the audio
-    needs an end, as `start_sending(finish=True)` sends it.
+    `utterances()` gives what was said, each utterance as it ends, and `read()` the whole; both end
+    only after the end of the audio, which `start_sending(finish=True)` sends.
     As a context manager: leaving normally finishes and waits for the last results, leaving by an
     exception closes at once.
 
@@ -159,19 +159,20 @@ class SttSession(SessionHandlers):
     # -- sending ---------------------------------------------------------------------------------
 
     def send_audio(self, data: Audio) -> None:
-        """Send a chunk of audio: bytes or anything with a buffer, of any size, in the format
-        configured, about real time.
+        """Send a chunk of audio in the configured format, at about real time.
 
-        An empty chunk is dropped. Blocks while the connection is full, at most for the client's
-        `timeout_sec` (30 s by default); then the session fails.
-        Thread-safe; chunks of several threads are not mixed, but their order is up to them.
+        `data`: bytes or anything with a buffer, of any size; an empty chunk is dropped. Blocks
+        while the connection is full, at most for the client's `timeout_sec` (30 s by default); then
+        the session fails. Thread-safe; chunks of several threads are not mixed, but their order is
+        up to these threads.
 
         Raises
             StateError: while paused (after `pause(drop=True)` it is dropped instead), or after the
                 end.
-            ConfigurationError: it begins like a file that contradicts the configured format, or
-                that real time cannot read.
-            InputTypeError: not bytes-like, or an array whose elements are not such samples.
+            ConfigurationError: it begins like a file of another format than the configured one, or
+                of a format that real-time transcription cannot read.
+            InputTypeError: not bytes-like, or an array whose elements are not samples of the
+                configured format.
             SonioxError: the session's error, once it failed.
         """
         self._core.send_audio(self._bytes_of(data))
@@ -186,11 +187,11 @@ class SttSession(SessionHandlers):
     def send_stream(
         self, chunks: Iterable[Audio], *, pace_sec: Optional[float] = None, finish: bool = False
     ) -> None:
-        """Send every chunk of `chunks`, then finish if `finish`. Blocks for as long as it lasts.
+        """Send every chunk of `chunks`, then call `finish()` if `finish` is set. Blocks meanwhile.
 
         While paused it waits for `resume()`. `pace_sec`: seconds between the starts of two chunks,
-        kept on a schedule (`None`: as fast as they come). Ends at once when the session does,
-        raising its error.
+        kept on a schedule (`None`: as fast as they come). Ends at once when the session does, and
+        raises its error.
         """
         _check_stream(chunks, pace_sec, finish)
         self._send_all(chunks, pace_sec)
@@ -203,8 +204,8 @@ class SttSession(SessionHandlers):
     ) -> SendHandle:
         """Do what `send_stream` does on a thread of its own; return a handle to `join()`.
 
-        An exception of `chunks` ends the session and surfaces in the iterator, as it is. With
-        `finish` the end of audio is sent after the last chunk; iterate to get the rest.
+        An exception of `chunks` ends the session, whose iterator raises it unchanged. With `finish`
+        the end of the audio is sent after the last chunk; iterate to get the rest.
         """
         _check_stream(chunks, pace_sec, finish)
 
@@ -235,7 +236,8 @@ class SttSession(SessionHandlers):
         """Ask that all audio sent so far become final; a `"finalized"` event answers.
 
         `trailing_silence_ms`: how much silence, in milliseconds, the audio sent already ends with.
-        Suggested after about 200 ms of silence; too often may disconnect (PROTOCOL 2.4).
+        Best called after about 200 ms of silence; if it is called too often, the service may
+        disconnect (PROTOCOL 2.4).
 
         Raises
             StateError: not connected.
@@ -254,21 +256,21 @@ class SttSession(SessionHandlers):
         self._core.keep_alive()
 
     def send_message(self, message: Mapping[str, Any]) -> None:
-        """Send a JSON control message as given, for what is newer than this library.
+        """Send a JSON control message as it is, for anything newer than this library.
 
         `message`: a mapping with `str` names and values that JSON can represent, sent as one text
-        message, `None`s included. It goes out at once, also while paused, and after all audio that
-        was sent before. What the service makes of it is up to the service: it may answer an
+        message, with values that are `None` as well. It goes out at once, also while paused, and
+        after all audio that was sent before. The service decides what it means: it may answer an
         unknown message with an error, which ends the session. Thread-safe.
 
         The session does not interpret it. A `{"type": "finalize"}` sent by hand works like
-        `finalize()`: a `"finalized"` event answers. Only audio and keepalives count as such: after
-        `keepalive_interval_sec` without audio a keepalive is sent whatever else was. End with
-        `finish()`: of an end sent by hand the session does not know, and what the service closes
-        after it may look like a lost connection.
+        `finalize()`: a `"finalized"` event answers. No message postpones keepalives: one is sent
+        after `keepalive_interval_sec` without audio. End with `finish()`: the session does not
+        notice an end sent by hand, and the service's close after it may look like a lost
+        connection.
 
-        Through a gateway the message is one of the route's protocol: on those of the service's own
-        ("rt-v4" and newer) one of the service, on "rt-v3" and the bridge one of the gateway.
+        Through a gateway the message must be one of the route's protocol: on "rt-v4" and newer one
+        of the service, on "rt-v3" and the bridge one of the gateway.
 
         Raises
             StateError: not connected: finishing, finished or closed.
@@ -281,8 +283,8 @@ class SttSession(SessionHandlers):
     def pause(self, *, finalize: bool = True, drop: bool = False) -> None:
         """Stop sending audio for a while; keepalives go on, and the pause is billed. Idempotent.
 
-        `finalize`: have what was said so far made final. `drop`: throw away audio sent meanwhile
-        instead of raising `StateError`.
+        `finalize`: whether what was said so far is made final. `drop`: whether audio sent meanwhile
+        is thrown away, instead of raising `StateError`.
 
         Raises
             StateError: not connected.
@@ -304,11 +306,11 @@ class SttSession(SessionHandlers):
     def finish(self, timeout_sec: Optional[float] = None) -> None:
         """End the audio and wait for the last result. Idempotent.
 
-        `timeout_sec`: how long to wait, default `finish_timeout_sec` of the options. The results
-        wait to be iterated.
+        `timeout_sec`: how long to wait, by default `finish_timeout_sec` of the options. Results
+        that have come can still be iterated.
 
         Raises
-            SonioxTimeoutError: the end did not come in time; the session lives on.
+            SonioxTimeoutError: the end did not come in time; the session continues.
             StateError: after `close()`.
             SonioxError: the session's error.
         """
@@ -333,9 +335,12 @@ class SttSession(SessionHandlers):
 
     @safe_in_signal_handlers
     def close(self) -> None:
-        """End the session at once, finished or not. Idempotent; legal from any thread and from a
-        handler; bounded to a few seconds. What was received can still be iterated; an unfinished
-        session then raises `SonioxConnectionError` (`code="closed"`)."""
+        """End the session at once, finished or not.
+
+        What was received can still be iterated; an unfinished session then raises
+        `SonioxConnectionError` (`code="closed"`). Takes a few seconds at most. Idempotent; callable
+        from any thread and from a handler.
+        """
         self._close(CLOSE_WAIT_SEC)
 
     def _close(self, wait_sec: float) -> None:

@@ -1,4 +1,4 @@
-"""User's objects of real-time speech: `TtsStream` and `TtsConnection`."""
+"""What users hold of real-time speech: `TtsStream` and `TtsConnection`."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class TtsStream(StreamHandlers):
     # -- text ------------------------------------------------------------------------------------
 
     def send_text(self, text: str, *, end: bool = False) -> None:
-        """Send `text` to be spoken; `end=True`: it is the last.
+        """Send `text` to be spoken; with `end=True` it is the last.
 
         The stream starts on the server with its first text; from then on the server ends it if it
         receives no text for about 5 s, so send the end in time (PROTOCOL 3.5). An empty text
@@ -320,7 +320,7 @@ class TtsConnection(ConnectionHandlers):
 
         Blocks for at most `connect_timeout_sec`.
 
-        A refused key shows only later: the service accepts the connection and answers with an
+        A refused key is reported only later: the service accepts the connection and answers with an
         error frame (PROTOCOL 1.3).
 
         Raises
@@ -350,12 +350,13 @@ class TtsConnection(ConnectionHandlers):
     ) -> TtsStream:
         """Take one of the five slots for a new stream; nothing is sent before its first text.
 
-        `fields` are those of `TtsStreamInput` (`model`, `language`, `voice`, `audio_format`, ...),
-        over `input`, over the client's `tts_defaults`. Reconnects if the server has closed the
-        connection. `wait_sec`: how long to wait for a slot, `None` and `0`: not at all.
+        `fields` are those of `TtsStreamInput` (`model`, `language`, `voice`, `audio_format`, ...).
+        They take precedence over `input`, which takes precedence over the client's `tts_defaults`.
+        Reconnects if the server has closed the connection. `wait_sec`: seconds to wait for a slot,
+        `None` and `0`: not at all.
 
         Raises
-            ConfigurationError: fields are missing or illegal; it names all of them.
+            ConfigurationError: fields are missing or illegal; the message names all of them.
             StateError: a sixth stream, an id in use, or after `close()`.
             SonioxTimeoutError: no slot became free within `wait_sec`.
             SonioxConnectionError: it could not reconnect.
