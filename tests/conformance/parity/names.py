@@ -20,13 +20,13 @@ RENAMED: dict[str, tuple[str, str]] = {
     ),
     "SonioxClient(client_kwargs)": (
         "SonioxClient(proxy=, verify=, ssl_context=, http_session=)",
-        "they are options of httpx there; here they hold for WebSockets, too",
+        "options of httpx there; here they apply to WebSockets as well",
     ),
     # HTTP
     "SonioxClient.request": (
         "client.request()",
         (
-            "returns the answer (parsed JSON, or bytes), not an ``httpx.Response``; raises for an "
+            "returns the body (parsed JSON, or bytes), not an ``httpx.Response``; raises for an "
             "error status; ``path`` begins with ``/``; ``data`` is a body, not a form"
         ),
     ),
@@ -38,7 +38,7 @@ RENAMED: dict[str, tuple[str, str]] = {
     "SttAPI.translate_from_file": ("client.stt.translate()", ""),
     "SonioxWebhooksAPI.verify_signature": (
         "client.webhooks.verify()",
-        "raises without a secret; ``allow_unsigned=True`` accepts that",
+        "raises if there is no secret; ``allow_unsigned=True`` permits that",
     ),
     "SonioxWebhooksAPI.verify_signature(auth)": (
         "client.webhooks.verify(secret=, header=)",
@@ -69,11 +69,11 @@ RENAMED: dict[str, tuple[str, str]] = {
     "RealtimeSTTSession.send_byte_chunk(chunk)": ("session.send_audio(data=)", ""),
     "RealtimeSTTSession.send_bytes": (
         "session.send_stream()",
-        "``finish`` is ``False`` unless given",
+        "``finish`` is ``False`` by default",
     ),
     "RealtimeSTTSession.send_control_message": (
         "session.send_message()",
-        "and a method for each known message",
+        "there is also a method for each known message",
     ),
     "RealtimeSTTSession.send_control_message(control_type)": (
         "session.send_message(message=)",
@@ -113,7 +113,7 @@ RENAMED: dict[str, tuple[str, str]] = {
     # fields
     "RealtimeTTSTextMessage.text_end": ("stream.send_text(end=)", ""),
     "RealtimeTTSEvent.audio_bytes": ("AudioChunk.audio", "decoded when first read"),
-    "TranslationConfig.type": ("OneWayTranslation, TwoWayTranslation", "the class says it"),
+    "TranslationConfig.type": ("OneWayTranslation, TwoWayTranslation", "the class says which"),
     "TranslationConfig.language_a": ("TwoWayTranslation.language_a", ""),
     "TranslationConfig.language_b": ("TwoWayTranslation.language_b", ""),
     "WebhookAuthConfig.name": ("client.webhooks.verify(header=)", ""),
@@ -134,14 +134,14 @@ RENAMED: dict[str, tuple[str, str]] = {
     "SonioxNotFoundError": ("NotFoundError", ""),
     "SonioxPermissionDeniedError": ("PermissionDeniedError", ""),
     "SonioxRateLimitError": ("RateLimitError", ""),
-    "SonioxRealtimeError": ("RealtimeError", "and a class for each kind"),
+    "SonioxRealtimeError": ("RealtimeError", "with a subclass for each kind"),
     "SonioxServerError": ("ServerError", ""),
     "SonioxValidationError": ("ConfigurationError", "also a ``ValueError``"),
     # helpers
     "stream_audio": ("FileSource()", "or a path in ``client.realtime.transcribe()``"),
-    "throttle_audio": ("FileSource(pace=)", "the pace follows from the format"),
+    "throttle_audio": ("FileSource(pace=)", "the pace is that of the audio format"),
     "start_audio_thread": ("session.start_sending()", ""),
-    "start_text_thread": ("client.realtime.speak()", "takes an iterable, which a thread reads"),
+    "start_text_thread": ("client.realtime.speak()", "takes an iterable, and reads it on a thread"),
     "output_file_for_audio_format": ("stream.save()", "to a path of your choice"),
 }
 
@@ -153,8 +153,8 @@ _KEYWORDS = "the fields of the object are keywords here"
 # official -> why it has no counterpart
 LEFT_OUT: dict[str, str] = {
     "SonioxClient.request(files)": (
-        "uploads have methods, which read the file in pieces; of a newer one encode the body, and "
-        "pass its type with ``headers=``"
+        "the methods for uploads read the file in pieces; for any other upload encode the body "
+        "yourself, and pass its type with ``headers=``"
     ),
     "TtsAPI.generate(config)": _KEYWORDS,
     "TtsAPI.generate_to_file(config)": _KEYWORDS,
@@ -173,7 +173,7 @@ LEFT_OUT: dict[str, str] = {
         f"{owner}.{name}": reason
         for owner in ("RealtimeTTSConnection", "RealtimeTTSStream")
         for name, reason in {
-            "keep_alive": "sent by itself; by hand on the connection",
+            "keep_alive": "sent automatically; by hand with ``connection.keep_alive()``",
             "pause": _KEEPALIVE,
             "resume": _KEEPALIVE,
             "last_message": "keep the chunk that you need",

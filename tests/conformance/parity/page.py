@@ -32,7 +32,7 @@ def page() -> str:
         f"Every public name of ``soniox`` {version}, and what it is called here: clients, methods,",
         "their parameters, fields of events and responses, errors. A script compares the",
         f"installed packages: {named} names are different here, {left} have no counterpart.",
-        "How the behaviour differs is in :doc:`migration_python`.",
+        "For how the behaviour differs, see :doc:`migration_python`.",
         "",
         "A method's parameters have the same names unless a row below it says otherwise.",
     ]
