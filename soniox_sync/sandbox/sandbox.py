@@ -68,7 +68,8 @@ class Urls:
 class Sandbox:
     """The whole Soniox service on loopback, offline, with its limits, and with faults on demand.
 
-    - `host`, `port`: where it listens, on loopback only; port 0 picks a free one.
+    - `host`: the address on which it listens; only loopback addresses are accepted.
+    - `port`: the port on which it listens; 0 picks a free one.
     - `engines`: `"auto"` speaks and recognises speech if the extra `sandbox` is installed, and
       otherwise plays tones and recognises a script; `"speech"` requires the extra; `"tones"` never
       uses it; or an `Engines` object. mp3, flac and opus also need the extra, and aac an installed

@@ -161,10 +161,11 @@ class SttSession(SessionHandlers):
     def send_audio(self, data: Audio) -> None:
         """Send a chunk of audio in the configured format, at about real time.
 
-        `data`: bytes or anything with a buffer, of any size; an empty chunk is dropped. Blocks
-        while the connection is full, at most for the client's `timeout_sec` (30 s by default); then
-        the session fails. Thread-safe; chunks of several threads are not mixed, but their order is
-        up to these threads.
+        `data`: bytes or anything with a buffer, of any size; an empty chunk is dropped.
+
+        Blocks while the connection is full, at most for the client's `timeout_sec` (30 s by
+        default); then the session fails. Thread-safe; chunks of several threads are not mixed, but
+        their order is up to these threads.
 
         Raises
             StateError: while paused (after `pause(drop=True)` it is dropped instead), or after the
