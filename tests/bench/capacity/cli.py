@@ -44,7 +44,8 @@ and to the bare call (stt() for transcribe() and a trace, tts() for speak() and 
 from the server's send to the user's loop; first: from the call to the first audio. A CPU-bound
 neighbour's own time is not counted. floor: blocking sockets without any checks, orjson if
 installed, a thread that sends and one that reads and consumes for each session; hand-off: a third
-one that reads. A floor keeps no transcript, no timers and no state."""
+one that reads; objects: the same with an object for each token. A floor keeps no transcript, no
+timers and no state."""
 
 
 def main(arguments: List[str]) -> int:

@@ -8,7 +8,7 @@ from typing import Any, Dict
 
 from tests.bench import usage, worker
 from tests.bench.capacity import aio, meter
-from tests.bench.capacity.loads import Caller, Floor, Official, Ours
+from tests.bench.capacity.loads import FLOORS, Caller, Floor, Official, Ours
 from tests.bench.work import spinning
 
 
@@ -18,8 +18,8 @@ def build(name: str, cafile: str) -> Any:
     Raises
         ImportError: its package is not installed.
     """
-    if name in ("floor", "hand-off"):
-        return Floor(hands_off=name == "hand-off")
+    if name in FLOORS:
+        return Floor(**FLOORS[name])
     if name in ("official", "asyncio"):
         import soniox  # noqa: F401 - what is not there is reported before anything is measured
 
