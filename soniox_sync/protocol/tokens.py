@@ -151,7 +151,7 @@ def milliseconds(value: object) -> Optional[int]:
     """Return a number of milliseconds as an int, `None` for anything else."""
     if type(value) is int:
         return value
-    if type(value) is float and value == value and abs(value) < 1e15:
+    if type(value) is float and abs(value) < 1e15:  # false for NaN, too
         return int(value)
     return None
 

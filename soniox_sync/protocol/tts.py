@@ -139,7 +139,7 @@ class AudioChunk:
         try:
             self._audio = b64decode(self._encoded)
         except ValueError:
-            raise malformed("audio that is not base64", bytes(self._encoded[:60])) from None
+            raise malformed("audio that is not base64", bytes(self._encoded)) from None
         self._encoded = b""
 
     def __repr__(self) -> str:
@@ -351,10 +351,8 @@ class TtsStreams:
                     error_type="terminated_early",
                 )
             self._move(record, TtsStep.GOT_TERMINATED, whose)
-            if record.error is not None:
-                record.phase = TtsPhase.DEAD
-            elif record.phase is TtsPhase.DEAD:
-                record.phase = TtsPhase.ENDED  # all audio came before our text_end: complete
+            # without an error it is complete, even if all audio came before our text_end
+            record.phase = TtsPhase.ENDED if record.error is None else TtsPhase.DEAD
         return chunk
 
     def connection_lost(self, record: StreamRecord, error: SonioxError) -> None:

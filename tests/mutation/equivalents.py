@@ -28,6 +28,7 @@ _RECORDER = "soniox_sync/recorder/"
 _PROTOCOL = "soniox_sync/protocol/"
 _TRANSPORT = "soniox_sync/transport/"
 _BEGUN = "declares the field: begin() sets it before anything reads it"
+_SWITCH = "an option that is on or off: any number but 0 turns it on"
 
 EQUIVALENTS: tuple[Equivalent, ...] = (
     Equivalent(
@@ -129,6 +130,34 @@ EQUIVALENTS: tuple[Equivalent, ...] = (
         "only faster: an int is returned as it is either way",
     ),
     Equivalent(
+        _PROTOCOL + "tts.py",
+        "",
+        '_PLACEHOLDER = b"~" + secrets.token_hex(8).encode() + b"~"',
+        "_PLACEHOLDER = b'XX~' + secrets.token_hex(8).encode() + b\"~\"",
+        "any text does that is random and needs no escapes in JSON",
+    ),
+    Equivalent(
+        _PROTOCOL + "tts.py",
+        "",
+        '_PLACEHOLDER = b"~" + secrets.token_hex(8).encode() + b"~"',
+        '_PLACEHOLDER = b"~" + secrets.token_hex(9).encode() + b"~"',
+        "any text does that is random and needs no escapes in JSON",
+    ),
+    Equivalent(
+        _PROTOCOL + "tts.py",
+        "_slice_audio",
+        'if end < 0 or payload.find(b"\\\\", quote, end) >= 0:',
+        'if end < 1 or payload.find(b"\\\\", quote, end) >= 0:',
+        "what is found is behind the opening quote: never 0",
+    ),
+    Equivalent(
+        _PROTOCOL + "tts.py",
+        "_slice_audio",
+        'if end < 0 or payload.find(b"\\\\", quote, end) >= 0:',
+        'if end < 0 or payload.find(b"\\\\", quote, end) >= 1:',
+        "what is found is behind the opening quote: never 0",
+    ),
+    Equivalent(
         _PROTOCOL + "slng/dialects.py",
         "_typed_start",
         'known = {"model", "audio_format", "sample_rate", "num_channels", "language_hints"}',
@@ -155,6 +184,27 @@ EQUIVALENTS: tuple[Equivalent, ...] = (
         'chosen = (ws.getheaders() or {}).get("sec-websocket-protocol")',
         'chosen = (((ws.getheaders()))).get("sec-websocket-protocol")',
         "for type checkers: after a response there are headers, if only an empty dict",
+    ),
+    Equivalent(
+        _TRANSPORT + "connect.py",
+        "_open_direct",
+        'host = parts.hostname or ""',
+        "host = ((parts.hostname))",
+        "for type checkers: a URL without a host has been refused",
+    ),
+    Equivalent(
+        _TRANSPORT + "connect.py",
+        "_open_direct",
+        "sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)",
+        "sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 2)",
+        _SWITCH,
+    ),
+    Equivalent(
+        _TRANSPORT + "sockets.py",
+        "wrap",
+        "sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)",
+        "sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 2)",
+        _SWITCH,
     ),
     Equivalent(
         _TRANSPORT + "deadline.py",
@@ -197,6 +247,27 @@ EQUIVALENTS: tuple[Equivalent, ...] = (
         "if first != 0x81 or self._parts_opcode:",
         "if first != 130 or self._parts_opcode:",
         "only faster: the first byte of a whole text passes the check as well",
+    ),
+    Equivalent(
+        _TRANSPORT + "frames.py",
+        "FrameReader.room",
+        "elif len(self._buffer) - self._end < _LEAST_ROOM and self._start:",
+        "elif ((len(self._buffer) - self._end < _LEAST_ROOM)):",
+        "only faster: what is at the front already is moved to where it is",
+    ),
+    Equivalent(
+        _TRANSPORT + "frames.py",
+        "FrameReader._parse",
+        "if first != 0x81 or self._parts_opcode:",
+        "if True:",
+        "only faster: the first byte of a whole text passes the check as well",
+    ),
+    Equivalent(
+        _TRANSPORT + "latch.py",
+        "Latch.clear",
+        "self._gate.acquire(blocking=False)",
+        "pass",
+        "only faster: the first wait after it closes the gate, and then waits",
     ),
     Equivalent(
         _TRANSPORT + "sender.py",

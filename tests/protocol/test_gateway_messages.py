@@ -316,6 +316,27 @@ def test_scripts_without_spaces_get_none(last: str) -> None:
     assert texts(reader, "final_transcript", transcript="b") == ["b"]
 
 
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        (0x0E00, 0x0EFF),  # Thai, Lao
+        (0x1000, 0x109F),  # Myanmar
+        (0x1780, 0x17FF),  # Khmer
+        (0x2E80, 0x9FFF),  # from the CJK radicals to the CJK ideographs
+        (0xF900, 0xFAFF),  # CJK compatibility ideographs
+        (0xFF00, 0xFFEF),  # halfwidth and fullwidth forms
+        (0x20000, 0x3FFFF),  # the planes of ideographs
+    ],
+)
+def test_scripts_without_spaces_are_whole_blocks(first: int, last: int) -> None:
+    """Of Unicode: the letters around a block, such as Latin ligatures, get one."""
+    for point in (first - 1, first, last, last + 1):
+        reader = TranscriptReader()
+        texts(reader, "final_transcript", transcript=chr(point))
+        space = "" if first <= point <= last else " "
+        assert texts(reader, "final_transcript", transcript="b") == [f"{space}b"]
+
+
 def test_tokens_count_if_they_are_the_transcript() -> None:
     """With their times and labels, else those of the piece; the blanks round it are not part."""
     reader = TranscriptReader()

@@ -125,15 +125,20 @@ def test_session_predicates_agree_with_the_table(state: SttSessionState) -> None
 
 
 def test_public_states_are_strings() -> None:
-    """Public states compare and print as the documented strings."""
+    """Public states compare and print as the documented strings (PROTOCOL 9)."""
     assert [str(s) for s in TtsStreamState] == ["active", "finishing", "ended", "error"]
+    assert [str(phase.public) for phase in (P.NEW, P.ACTIVE)] == ["active", "active"]
+    assert [str(phase.public) for phase in (P.FINISHING, P.CANCELLED)] == ["finishing"] * 2
+    assert [str(phase.public) for phase in (P.ENDED, P.FAILED, P.DEAD)] == ["ended", *["error"] * 2]
     assert f"{SttSessionState.CANCELED}" == "canceled"
     assert SttSessionState.CONNECTED == "connected"
-    assert {s.value for s in SttSessionState} == {
+    assert {s.value for s in SttSessionState if not s.is_over} == {
         "idle",
         "connecting",
         "connected",
         "finishing",
+    }
+    assert {s.value for s in SttSessionState if s.is_over} == {
         "finished",
         "canceled",
         "closed",

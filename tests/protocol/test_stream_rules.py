@@ -7,7 +7,7 @@ from typing import Any, Optional
 
 import pytest
 
-from soniox_sync import SonioxConnectionError, StateError, SttSessionState, TtsStreamState
+from soniox_sync import SonioxConnectionError, StateError
 from soniox_sync.protocol.states import TtsPhase
 from soniox_sync.protocol.tts import (
     MAX_STREAMS,
@@ -41,15 +41,6 @@ def receive(
     terminated: bool = False,
 ) -> Optional[AudioChunk]:
     return streams.receive(record, TtsFrame("s1", chunk, error, terminated))
-
-
-def test_public_states_are_the_words_of_the_service() -> None:
-    """Source: PROTOCOL 9; users compare them with strings."""
-    assert [s.value for s in TtsStreamState] == ["active", "finishing", "ended", "error"]
-    assert [s.value for s in SttSessionState] == [
-        *("idle", "connecting", "connected", "finishing"),
-        *("finished", "canceled", "closed", "error"),
-    ]
 
 
 def test_there_is_room_for_five_streams() -> None:

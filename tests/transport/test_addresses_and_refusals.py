@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
 from typing import Any, Optional
 
 import pytest
 import websocket
 
-from soniox_sync import AuthError, RateLimitError, SonioxConnectionError
+from soniox_sync import (
+    AbortError,
+    AuthError,
+    ConnectTimeoutError,
+    RateLimitError,
+    SonioxConnectionError,
+)
 from soniox_sync.transport import connect as module
-from soniox_sync.transport.connect import Target, error_fields, error_text, open_tcp
+from soniox_sync.transport.connect import Target, error_fields, error_text, open_socket, open_tcp
 from soniox_sync.transport.deadline import Deadline, exit_timeout
 from soniox_sync.transport.proxies import Proxy, unused_variable
 from tests.peers import RawPeer
 from tests.transport.connecting import answering, attempt, refused, target
-from tests.waiting import ManualClock, Task
+from tests.waiting import WAIT, ManualClock, Task
 
 # -- addresses -----------------------------------------------------------------------------------
 
@@ -41,6 +48,9 @@ class Addresses:
 
             def settimeout(self, seconds: Optional[float]) -> None:
                 addresses.timeouts.append(seconds)
+
+            def setsockopt(self, *_: int) -> None:
+                """Accept every option."""
 
             def connect(self, address: Any) -> None:
                 addresses.clock.advance(takes_sec)
@@ -100,6 +110,74 @@ def test_the_last_failure_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     assert addresses.open == 0
     with pytest.raises(OSError, match="no address found"):
         Addresses(monkeypatch).connect(16.0)
+
+
+def test_what_follows_may_use_all_of_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The handshakes leave no time for another address."""
+    addresses = Addresses(monkeypatch, None, None, takes_sec=2.0)
+    module._open_direct(target("ws://many.invalid/"), Deadline(16.0), lambda sock: None)
+    assert addresses.timeouts == [8.0, 14.0]
+
+
+def test_after_a_cancellation_no_other_address_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes from `on_socket`; the socket is closed."""
+    addresses = Addresses(monkeypatch, None, None)
+
+    def cancelled(sock: Any) -> None:
+        raise AbortError("enough")
+
+    with pytest.raises(AbortError, match="enough"):
+        open_tcp("many.invalid", 443, Deadline(16.0), cancelled)
+    assert (addresses.timeouts, addresses.open) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    ("error", "seconds"),
+    [
+        (OSError("cut off"), 0.0),
+        (TimeoutError(), None),
+        (websocket.WebSocketTimeoutException("late"), None),
+    ],
+)
+def test_a_timeout_is_told_by_the_clock_or_by_its_error(
+    error: Exception, seconds: Optional[float]
+) -> None:
+    """At the deadline the socket may be shut down, which fails in any way."""
+    told = module._explain(error, None, target("ws://far.invalid/"), None, Deadline(seconds))
+    assert type(told) is ConnectTimeoutError
+
+
+# -- sockets -------------------------------------------------------------------------------------
+
+
+def test_a_socket_that_websocket_client_did_not_take_is_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It may fail before it looks at it."""
+
+    def connect(self: object, url: str, **options: Any) -> None:
+        raise websocket.WebSocketException("early")
+
+    monkeypatch.setattr(websocket.WebSocket, "connect", connect)
+    made: list[socket.socket] = []
+    with RawPeer(raw=True) as peer:
+        with pytest.raises(SonioxConnectionError, match="early"):
+            open_socket(target(f"ws://127.0.0.1:{peer.port}/"), Deadline(WAIT), made.append)
+    assert made and all(sock.fileno() == -1 for sock in made)
+
+
+def test_a_socket_that_websocket_client_made_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind a proxy they are its own."""
+    made, other = socket.socketpair()
+
+    def connect(self: websocket.WebSocket, url: str, **options: Any) -> None:
+        self.sock = made
+        raise websocket.WebSocketException("late")
+
+    monkeypatch.setattr(websocket.WebSocket, "connect", connect)
+    refused(target("ws://far.invalid/", proxy="http://proxy.invalid"))
+    assert made.fileno() == -1
+    other.close()
 
 
 # -- proxies -------------------------------------------------------------------------------------
@@ -286,6 +364,23 @@ def test_a_redirect_is_one_however_it_is_raised(
     assert (getattr(error, "status_code", None) == status) is is_redirect
 
 
+def test_a_redirect_is_refused_where_websocket_client_accepts_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Older versions return as if the connection were open."""
+    made, other = socket.socketpair()
+
+    def connect(self: websocket.WebSocket, url: str, **options: Any) -> None:
+        self.sock = made
+
+    monkeypatch.setattr(websocket.WebSocket, "connect", connect)
+    monkeypatch.setattr(websocket.WebSocket, "getstatus", lambda self: 302)
+    monkeypatch.setattr(websocket.WebSocket, "getheaders", lambda self: {})
+    error = refused(target("ws://far.invalid/", proxy="http://proxy.invalid"))
+    assert "configure the final URL" in str(error) and made.fileno() == -1
+    other.close()
+
+
 @pytest.mark.parametrize(
     ("body", "text"),
     [
@@ -326,3 +421,14 @@ def test_leaving_after_an_interrupt_takes_no_time() -> None:
 def test_an_address_for_messages_has_no_credentials() -> None:
     """Host, port and path, and nothing else."""
     assert Target("wss://me:secret@far.invalid:8443/path?x=1").address == "far.invalid:8443/path"
+
+
+def test_the_repr_of_a_target_is_where_and_not_how() -> None:
+    """Neither secrets nor functions, which would show the client that they belong to."""
+    shown = repr(Target("wss://far.invalid/", ssl_context=None, on_response=print))
+    assert "wss://far.invalid/" in shown
+    for name in (*("headers", "subprotocols", "proxy", "secrets"), *_FUNCTIONS):
+        assert f" {name}=" not in shown
+
+
+_FUNCTIONS = ("ssl_context", "advice", "on_response")

@@ -218,6 +218,22 @@ def test_reader_stops_at_a_violation() -> None:
     assert again is not None
 
 
+def test_nothing_is_read_behind_a_message_that_was_too_large() -> None:
+    """Not even a control frame, although all of the message has been received."""
+    reader = FrameReader(256)
+    _, error = read([fragments(BINARY, bytes(200), bytes(57))], reader)
+    assert error is not None
+    found, _ = read([frame(PING, b"")], reader)
+    assert found == []
+
+
+def test_a_message_may_have_sixteen_megabytes() -> None:
+    """A larger one is refused by its header alone."""
+    for size, is_legal in ((16 * 1024 * 1024, True), (16 * 1024 * 1024 + 1, False)):
+        _, error = read([b"\x82\x7f" + size.to_bytes(8, "big")])
+        assert (error is None) is is_legal
+
+
 @pytest.mark.parametrize("cap", [1000, 70_000])
 def test_reader_caps_messages(cap: int) -> None:
     """A message of exactly the limit passes; one byte more is refused, in one frame or several."""

@@ -194,6 +194,11 @@ def test_socks_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "python -m pip install python-socks 'requests[socks]'" in str(error)
 
 
+def test_a_socks_proxy_that_is_not_known_is_named_by_its_kind() -> None:
+    """Whoever only hears that packages are missing does not know which proxy needs them."""
+    assert str(proxies.missing_socks(None)).startswith("proxy: a SOCKS proxy needs packages")
+
+
 class ProxyConnectionError(OSError):
     """Error of python-socks, which need not be installed."""
 

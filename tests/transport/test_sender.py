@@ -281,6 +281,17 @@ def test_pong_during_a_write_is_sent_by_the_writer(
     assert sock.frames() == [(TEXT, b"audio"), (PONG, b"answer")]
 
 
+def test_a_control_frame_gives_up_at_the_first_error(
+    scripted: Callable[..., tuple[Sender, Scripted]],
+) -> None:
+    """The connection is lost, which the reader notices itself."""
+    sender, sock = scripted(5, 0, BrokenPipeError())
+    with pytest.raises(SendTimeout):
+        sender.send(lambda: text("half a frame"), Deadline(0))
+    sender.pong(b"late")
+    assert len(sock.offers) == 3
+
+
 # -- waiting for another writer -------------------------------------------------------------------
 
 

@@ -80,6 +80,12 @@ class Waits:
     def acquire(self, timeout: float = -1) -> bool:
         return self._wait(timeout)
 
+    def join(self, timeout: Optional[float] = None) -> None:
+        self._wait(timeout)
+
+    def is_alive(self) -> bool:
+        return True
+
     def empty(self) -> bool:
         return True
 
@@ -88,25 +94,55 @@ class Waits:
         raise queue.Empty
 
 
-@pytest.mark.parametrize("kind", ["event", "lock", "queue"])
-@pytest.mark.parametrize(("sliced", "asked"), [(True, [0.5, 0.5, 0.25]), (False, [1.25])])
+@pytest.mark.parametrize("kind", ["event", "lock", "thread", "queue"])
+@pytest.mark.parametrize(("sliced", "asked"), [(True, [0.25, 0.25, 0.125]), (False, [0.625])])
 def test_a_wait_ends_at_its_deadline(
     monkeypatch: pytest.MonkeyPatch, kind: str, sliced: bool, asked: list[float]
 ) -> None:
     """In slices in the main thread, else at once."""
     clock = ManualClock()
     monkeypatch.setattr("time.monotonic", clock.now)
-    monkeypatch.setattr(module, "slice_sec", lambda: 0.5 if sliced else None)
+    monkeypatch.setattr(module, "slice_sec", lambda: 0.25 if sliced else None)
     waits: Any = Waits(clock)
-    deadline = Deadline(1.25)
+    deadline = Deadline(0.625)
     if kind == "event":
         assert wait_for(waits, deadline) is False
     elif kind == "lock":
         assert acquire(waits, deadline) is False
+    elif kind == "thread":
+        assert join_thread(waits, deadline) is False
     else:
         with pytest.raises(queue.Empty):
             take_from(waits, deadline)
     assert waits.asked == asked
+
+
+def test_an_item_that_is_there_is_not_waited_for() -> None:
+    """The stream is ahead of its consumer: no clock is asked."""
+
+    class Ahead(Waits):
+        def empty(self) -> bool:
+            return False
+
+        def get_nowait(self) -> int:
+            return 7
+
+    waits: Any = Ahead(ManualClock())
+    assert take_from(waits, Deadline(None)) == 7
+    assert waits.asked == []
+
+
+def test_a_thread_that_ends_is_waited_for_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the middle of the slices."""
+
+    class Ending(Waits):
+        def is_alive(self) -> bool:
+            return len(self.asked) < 2
+
+    monkeypatch.setattr(module, "slice_sec", lambda: 0.25)
+    waits: Any = Ending(ManualClock())
+    assert join_thread(waits, Deadline(None)) is True
+    assert waits.asked == [0.25, 0.25]
 
 
 @pytest.mark.parametrize("sliced", [True, False])
@@ -147,11 +183,13 @@ def test_a_latch_waits_in_slices_of_a_second_at_most(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("time.monotonic", clock.now)
     made = Latch()
     waits: Any = Waits(clock)
-    waits.release = lambda: None
+    opened: list[bool] = []
+    waits.release = lambda: opened.append(True)
     made._gate = waits
     assert latch._SLICE_SEC == 1.0
     assert made.wait(2.5) is False
     assert waits.asked == [1.0, 1.0, 0.5]
+    assert opened == []  # or the waits after it would be none
 
 
 def test_a_latch_that_is_set_is_not_waited_for() -> None:
@@ -210,6 +248,41 @@ def test_what_is_not_parsed_yet_stays_when_room_is_made() -> None:
         found += reader.messages()
     reader.check()
     assert found == [(TEXT, b"a" * 3000), (TEXT, b"b" * 3000)]
+
+
+def filled(reader: FrameReader, wire: bytes) -> int:
+    """Read `wire`; return how much room there was for it."""
+    room = reader.room()
+    room[: len(wire)] = wire
+    reader.filled(len(wire))
+    reader.messages()
+    return len(room)
+
+
+@pytest.mark.parametrize(("left", "room"), [(4096, 4096), (4095, 4096 + 1003)])
+def test_the_rest_is_moved_to_the_front_if_less_than_four_kilobytes_are_left(
+    left: int, room: int
+) -> None:
+    """With more, what is left of the buffer is worth a read."""
+    reader = FrameReader()
+    filled(reader, frame(TEXT, bytes(4092)))  # a full read: the next ones have 8 KB
+    whole = frame(TEXT, bytes(1000))
+    assert len(whole) == 1004
+    part = frame(TEXT, bytes(5000))[: 8192 - left - len(whole)]
+    assert filled(reader, whole + part) == 8192
+    assert len(reader.room()) == room
+
+
+def test_a_buffer_of_the_right_size_is_kept() -> None:
+    """It is replaced to grow, and by a smaller one once a large frame is done."""
+    reader = FrameReader()
+    first = reader.room().obj
+    filled(reader, frame(TEXT, b"a"))
+    assert reader.room().obj is first
+    large = frame(TEXT, bytes(20_000))
+    for start in range(0, len(large), 1000):  # only the last read is a full one
+        filled(reader, large[start : start + 1000])
+    assert len(reader.room()) == 8192
 
 
 # -- proxies -------------------------------------------------------------------------------------
