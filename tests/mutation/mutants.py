@@ -68,6 +68,7 @@ class Mutant:
     # qualified name of the outermost function whose body the change is in; None: not in a body
     function: Optional[str] = None
     function_line: int = 0  # where the code of that function begins
+    body: tuple[int, int] = (0, 0)  # first and last line of its body
     # of the whole module, as it was when the mutant was made: the file may change meanwhile
     source: bytes = field(default=b"", compare=False, repr=False)
     names: tuple[str, ...] = field(default=(), compare=False)  # bound by a statement outside bodies
@@ -118,7 +119,8 @@ class _Finder:
             self._lines.append(self._lines[-1] + len(line))
         self._scope: list[str] = []
         self._has_labels = False  # in an enum whose values nobody compares
-        self._body: Optional[tuple[str, int]] = None  # outermost function around this
+        # outermost function around this: name, first line, first and last line of its body
+        self._body: Optional[tuple[str, int, tuple[int, int]]] = None
         self._names: tuple[str, ...] = ()
         self._found: list[Mutant] = []
 
@@ -162,7 +164,8 @@ class _Finder:
             body = body[1:]  # the docstring
         if outer is None:
             first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
-            self._body = (".".join(self._scope), first)
+            lines = (node.body[0].lineno, node.end_lineno or node.lineno)
+            self._body = (".".join(self._scope), first, lines)
         self._visit_all(body)
         self._body = outer
         self._scope.pop()
@@ -268,7 +271,7 @@ class _Finder:
         line = self._source.count(b"\n", 0, start) + 1
         before = self._source[first:last].decode()
         after = (self._source[first:start] + replacement.encode() + self._source[end:last]).decode()
-        function, function_line = self._body or (None, 0)
+        function, function_line, body = self._body or (None, 0, (0, 0))
         self._found.append(
             Mutant(
                 module=self._module,
@@ -282,6 +285,7 @@ class _Finder:
                 after=_tidy(after),
                 function=function,
                 function_line=function_line,
+                body=body,
                 source=self._source,
                 names=() if self._body else self._names,
             )

@@ -32,13 +32,25 @@ def is_empty(count):
     return count == 0
 
 
+def twice(function):
+    def call(count):
+        return function(count) * 2
+
+    return call
+
+
+@twice
+def doubled(count):
+    return count
+
+
 def count_down(count):
     while count > 0:
         count = count - 1
     return count
 """
 TESTS = """
-from pkg.core.limits import count_down, is_full, is_pinned
+from pkg.core.limits import count_down, doubled, is_full, is_pinned
 
 
 def test_three_are_too_many():
@@ -49,6 +61,10 @@ def test_three_are_too_many():
 def test_it_is_pinned():
     assert is_pinned(5)
     assert not is_pinned(4)
+
+
+def test_it_is_doubled():
+    assert doubled(3) == 6
 
 
 def test_it_ends():
@@ -104,6 +120,17 @@ def test_a_constant_is_changed_before_its_users_are_loaded(
     assert "- LIMIT = 3\n+ LIMIT = 4" in done.stdout
 
 
+def test_what_a_decorator_left_is_changed_before_it_is_applied(
+    done: subprocess.CompletedProcess[str],
+) -> None:
+    """A function inside one that ran while the module was loaded is made anew, with the change."""
+    killed = "killed tests/core/test_limits.py::test_it_is_doubled\npkg/core/limits.py:"
+    change = "twice.call\n- return function(count) * 2\n+ return function(count) / 2"
+    assert change in done.stderr
+    assert killed in done.stderr
+    assert change not in done.stdout
+
+
 def test_what_no_test_runs_survives(done: subprocess.CompletedProcess[str]) -> None:
     """Code without any test has mutants that need no run."""
     assert "+ return count != 0\n  no test runs it" in done.stdout
@@ -111,7 +138,7 @@ def test_what_no_test_runs_survives(done: subprocess.CompletedProcess[str]) -> N
 
 def test_a_mutant_that_hangs_is_counted_apart(done: subprocess.CompletedProcess[str]) -> None:
     """An endless loop ends with the time that its test has."""
-    hanging = "timeout in tests/core/test_limits.py::test_it_ends\npkg/core/limits.py:20 count_down"
+    hanging = "timeout in tests/core/test_limits.py::test_it_ends\npkg/core/limits.py:32 count_down"
     assert hanging in done.stdout
     assert ", 0 timeouts of " not in done.stdout
 

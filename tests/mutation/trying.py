@@ -49,8 +49,10 @@ def plan(mutant: Mutant, record: Record, uses: Uses) -> Task:
     """Choose the tests for a mutant."""
     lines = range(mutant.line, mutant.last_line + 1)
     reaching = record.reaching(mutant.module, lines)
+    # a function that has run while modules loaded may have left others, such as a decorator's
+    body = range(mutant.body[0], mutant.body[1] + 1)
     anew = mutant.function is None or any(
-        (mutant.module, line) in record.imported for line in lines
+        (mutant.module, line) in record.imported for line in (*lines, *body)
     )
     if anew:
         reaching |= uses.tests(mutant, record)
