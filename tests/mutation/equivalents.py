@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from .equivalents_live import LIVE
+
 
 class Equivalent(NamedTuple):
     """One of them, as it is printed: its module and scope, the line before and after."""
@@ -276,4 +278,5 @@ EQUIVALENTS: tuple[Equivalent, ...] = (
         "if True:",
         "only faster: what is called looks again",
     ),
+    *(Equivalent(*each) for each in LIVE),
 )

@@ -10,7 +10,7 @@ import pytest
 
 from soniox_sync import BufferOverflowError, NetworkError, SonioxTimeoutError, StateError
 from soniox_sync.runtime.delivery import CallbackWorker, Delivery
-from soniox_sync.transport.deadline import Deadline
+from soniox_sync.transport.deadline import Deadline, take_from
 from tests.waiting import WAIT, Task, eventually
 
 
@@ -104,6 +104,23 @@ def test_drop_discards_waiting_items(delivery: Delivery[str]) -> None:
     for _ in range(2):
         with pytest.raises(NetworkError, match="torn"):
             take(delivery)
+
+
+def test_an_item_that_is_being_taken_during_a_drop_is_not_delivered(
+    delivery: Delivery[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Items before it may be gone already: the end follows, not what came later."""
+    delivery.put("a", 1)
+    real = take_from
+
+    def take_and_drop(*args: Any) -> Any:
+        item = real(*args)
+        monkeypatch.undo()
+        delivery.drop()
+        return item
+
+    monkeypatch.setattr("soniox_sync.runtime.delivery.take_from", take_and_drop)
+    assert take(delivery) is None
 
 
 # -- the bound ------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from soniox_sync.errors import ConfigurationError, InputTypeError
 from soniox_sync.runtime.tls import TlsSettings
@@ -58,5 +59,58 @@ def test_a_file_of_authorities_replaces_those_of_the_system(tmp_path: Path) -> N
     empty = tmp_path / "ca.pem"
     empty.write_text("no certificate")
     settings = TlsSettings(str(empty))
-    with pytest.raises(ConfigurationError, match="verify"):
+    with pytest.raises(ConfigurationError, match=r"^verify: expected usable CA certificates"):
         settings.context()
+
+
+class Authorities:
+    """Files with one throw-away authority each, and which of them a context trusts."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def file(self, name: str) -> str:
+        """Return the path of a file with an authority of this name."""
+        path = self._folder / f"{name}.pem"
+        trustme.CA(organization_name=name).cert_pem.write_to_path(str(path))
+        return str(path)
+
+    def trusted(self, settings: TlsSettings) -> set[str]:
+        """Return the names of the authorities that the context of these settings trusts."""
+        found = str(settings.context().get_ca_certs())
+        return {path.stem for path in self._folder.glob("*.pem") if path.stem in found}
+
+
+@pytest.fixture
+def authorities(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Authorities:
+    """Provide authorities, one of which stands for those of certifi."""
+    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    made = Authorities(tmp_path)
+    certifi = made.file("of-certifi")
+    monkeypatch.setattr("certifi.where", lambda: certifi)
+    return made
+
+
+def test_certifi_is_trusted_by_default(authorities: Authorities) -> None:
+    """Its authorities are trusted as well as those of the system."""
+    assert authorities.trusted(TlsSettings()) == {"of-certifi"}
+
+
+@pytest.mark.parametrize("name", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_a_file_in_the_environment_is_trusted_instead(
+    authorities: Authorities, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """What other programs of the user trust is trusted, and certifi is not."""
+    monkeypatch.setenv(name, authorities.file("of-the-user"))
+    assert authorities.trusted(TlsSettings()) == {"of-the-user"}
+
+
+def test_the_bundle_of_requests_comes_before_that_of_curl(
+    authorities: Authorities, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in requests; and a path in `verify` comes before both."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", authorities.file("of-requests"))
+    monkeypatch.setenv("CURL_CA_BUNDLE", authorities.file("of-curl"))
+    assert authorities.trusted(TlsSettings()) == {"of-requests"}
+    assert authorities.trusted(TlsSettings(authorities.file("of-verify"))) == {"of-verify"}

@@ -37,6 +37,20 @@ def test_a_fifo_is_refused(raw_peer: RawPeer, tmp_path: Path, read: bool) -> Non
         os.close(reader)
 
 
+def test_a_file_that_is_not_open_is_opened_for_each_line(tmp_path: Path) -> None:
+    """Before `open()` and after `close()` a line leaves no descriptor behind."""
+    path, line = tmp_path / "trace.jsonl", {"kind": "x"}
+    before = open_descriptors()
+    output = FileOutput(str(path))
+    output.write([line])
+    assert open_descriptors() == before
+    output.open({"kind": "trace"})
+    output.close()
+    output.write([line])
+    assert open_descriptors() == before
+    assert [each["kind"] for each in lines_of(path)] == ["x", "trace", "x"]
+
+
 def test_close_does_not_wait_for_a_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`close()` returns while a write blocks; the thread that writes closes the file then."""
     path = tmp_path / "trace.jsonl"

@@ -40,6 +40,21 @@ def test_a_body_of_bytes_that_are_no_text_is_binary() -> None:
     assert lines[1]["body"] == {"text": "grep"}
 
 
+def test_a_body_that_is_a_str_is_recorded_as_its_utf_8() -> None:
+    """JSON in it is JSON in the trace."""
+    recorder, lines = exchange()
+    recorder.request("POST", URL, {}, '{"name": "\u00e9"}', [])
+    assert lines[0]["body"] == {"json": {"name": "\u00e9"}}
+
+
+def test_what_a_request_tells_its_proxy_is_hidden_from_then_on() -> None:
+    """The credentials of a proxy are redacted in what it answers."""
+    recorder, lines = exchange()
+    recorder.request("GET", URL, {}, None, ["http://ann:pa55-of-the-proxy@proxy.invalid:1"])
+    recorder.failed(ConnectionError("pa55-of-the-proxy is wrong"))
+    assert lines[-1]["error"] == "ConnectionError: *** is wrong"
+
+
 def test_an_exchange_ends_once() -> None:
     """After the last piece of a body nothing follows, neither a failure nor another end."""
     recorder, lines = exchange()

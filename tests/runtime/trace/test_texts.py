@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import pytest
 
@@ -101,3 +101,26 @@ def test_a_field_that_is_named_like_a_secret_is_one(name: str) -> None:
     """Its value is hidden in a message that is received, whatever spelling the name has."""
     message = Encoder(Redaction(), False).message(f'{{"{name}": "swordfish"}}'.encode())
     assert message == {"json": {name: "***"}}
+
+
+def test_prose_that_is_sent_makes_no_word_a_secret() -> None:
+    """A text that explains the field `api_key` is content, and its words are, too."""
+    encoder = Encoder(Redaction(), False)
+    encoder.sent(b'{"text": "api_key: required"}')
+    assert encoder.message(b'{"text": "required"}') == {"json": {"text": "required"}}
+
+
+@pytest.mark.parametrize("box", [lambda inner: [inner], lambda inner: {"a": inner}])
+def test_fifty_levels_are_looked_at(box: Callable[[Any], Any]) -> None:
+    """What is nested deeper is masked, in lists and in objects, received or sent."""
+    value: Any = "deep"
+    for _ in range(3000):
+        value = box(value)
+    redaction = Redaction()
+    redaction.learn(value)
+    got = redaction.value(value)
+    levels = 0
+    while got != "***":
+        (got,) = got.values() if isinstance(got, dict) else got
+        levels += 1
+    assert levels == 50
