@@ -142,6 +142,17 @@ def test_retries_in_the_table_are_those_of_the_library() -> None:
         assert rows[name][1] == "no"
 
 
+def test_every_code_of_an_error_is_on_the_page() -> None:
+    """What a program may compare `code` with is on the page of errors, in literals."""
+    codes: set[str] = set()
+    for path in PACKAGE.rglob("*.py"):
+        if path.relative_to(PACKAGE).parts[0] not in ("sandbox", "cli"):
+            codes.update(re.findall(r'\bcode ?= ?"(\w+)"', path.read_text(encoding="utf-8")))
+    assert {"closed", "auth_error", "http_error"} <= codes
+    codes.remove(errors.RateLimitError.code)  # what is raised is one of its subclasses
+    assert {code for code in codes if f"``{code}``" not in page("errors")} == set()
+
+
 # -- examples -------------------------------------------------------------------------------------
 
 
