@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import faulthandler
 import gc
+import logging
 import os
 import signal
 import threading
@@ -98,6 +99,18 @@ def nothing_leaks(request: pytest.FixtureRequest, nothing_hangs: None) -> Iterat
     descriptors = _descriptors_left(descriptors_before, deadline)
     assert not threads, f"threads left behind: {threads}"
     assert not descriptors, f"descriptors left behind: {descriptors}"
+
+
+@pytest.fixture(autouse=True)
+def log_stays_as_it_was() -> Iterator[None]:
+    """Fail the test that leaves the library's logger changed: all later ones would log, and grow."""
+    logger = logging.getLogger("soniox_sync")
+    level, handlers = logger.level, list(logger.handlers)
+    yield
+    level_after, handlers_after = logger.level, list(logger.handlers)
+    logger.setLevel(level)
+    logger.handlers[:] = handlers
+    assert (level_after, handlers_after) == (level, handlers), "the logger was left changed"
 
 
 def _threads_left(before: set[threading.Thread], deadline: float) -> list[str]:

@@ -6,6 +6,7 @@ How to write a page is in `tests/pages.py`. What needs a device is a function th
 from __future__ import annotations
 
 import importlib.util
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,6 +55,15 @@ def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox
         ):
             monkeypatch.setenv(name, value)
         yield sandbox
+
+
+@pytest.fixture(autouse=True)
+def log_level_ends_with_the_page() -> Iterator[None]:
+    """Take back the level that a page sets, as its program's end would."""
+    logger = logging.getLogger("soniox_sync")
+    level = logger.level
+    yield
+    logger.setLevel(level)
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -235,7 +235,7 @@ def test_an_error_of_all_files_ends_the_command(
     """With a refused key only one file is tried."""
     monkeypatch.setenv("SONIOX_API_KEY", "invalid-key")
     done = run_cli("transcribe", *files, "-o", "out", "--pace", "0")
-    assert done.code == 1 and done.err.count("401") == 1 and done.err.count("\n") == 1
+    assert done.code == 1 and done.err.count("(401,") == 1 and done.err.count("\n") == 1
     assert service.log.totals["stt.connections"] == 1
 
 

@@ -231,7 +231,7 @@ def test_a_refused_key_ends_the_run(
     """What would fail for every file is not tried for every file."""
     monkeypatch.setenv("SONIOX_API_KEY", "invalid-key")
     done = run_cli("jobs", "submit", "in", "--concurrency", "1")
-    assert done.code == 1 and done.err.count("401") == 1
+    assert done.code == 1 and done.err.count("(401,") == 1
     assert done.err.splitlines()[-1] == "soniox-sync: 6 of 6 files were not submitted"
 
 
