@@ -103,7 +103,7 @@ def nothing_leaks(request: pytest.FixtureRequest, nothing_hangs: None) -> Iterat
 
 @pytest.fixture(autouse=True)
 def log_stays_as_it_was() -> Iterator[None]:
-    """Fail the test that leaves the library's logger changed: all later ones would log, and grow."""
+    """Fail the test that leaves the library's logger changed: all later ones would log and grow."""
     logger = logging.getLogger("soniox_sync")
     level, handlers = logger.level, list(logger.handlers)
     yield
