@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .equivalents_live import LIVE
+from .live import LIVE
 
 
 class Equivalent(NamedTuple):
