@@ -5,6 +5,8 @@ from __future__ import annotations
 _RUNTIME = "soniox_sync/runtime/"
 _REALTIME = "soniox_sync/realtime/"
 _SEARCH = "only faster: what is looked for by its rarest byte is found by all of them, too"
+_NUMBERS = "numbers tell objects of a process apart; where they begin means nothing"
+_FORKS = "for Windows, where nothing forks: the runner does"
 _TRUTH = "only its truth counts, and that is the same"
 
 LIVE: tuple[tuple[str, str, str, str, str], ...] = (
@@ -77,5 +79,82 @@ LIVE: tuple[tuple[str, str, str, str, str], ...] = (
         """_FREQUENT = b'jxqzyvbk8697543wgp2hcuf10mdlr_sintoea{}[].,: "'""",
         """_FREQUENT = b'XXjxqzyvbk8697543wgp2hcuf10mdlr_sintoea{}[].,: "'""",
         _SEARCH,
+    ),
+    (
+        _REALTIME + "recording/pump.py",
+        "Pump.release",
+        "self.is_quiet = self._was_quiet",
+        "pass",
+        "only faster: whoever finds it not quiet asks what is due, and is told nothing",
+    ),
+    (
+        _REALTIME + "recording/pump.py",
+        "Pump.start_if_needed",
+        "if self._handed is None or self._thread is not None:",
+        "if False:",
+        "only faster: the same is asked again under the lock",
+    ),
+    (
+        _RUNTIME + "trace/output.py",
+        "FileOutput",
+        "takes_copies = True",
+        "takes_copies = False",
+        "only faster: what cannot be copied is encoded, with the same line as a result",
+    ),
+    (
+        _RUNTIME + "trace/trace.py",
+        "",
+        "_exchanges = itertools.count(1)",
+        "_exchanges = itertools.count(2)",
+        _NUMBERS,
+    ),
+    (
+        _RUNTIME + "connection.py",
+        "",
+        "_numbers = itertools.count(1)",
+        "_numbers = itertools.count(2)",
+        _NUMBERS,
+    ),
+    (
+        _REALTIME + "speech/engine.py",
+        "Engine._stream_ended",
+        "if error is None and part.sent < len(part.text):  # it ended before all text was sent",
+        "if error is None and part.sent <= len(part.text):  # it ended before all text was sent",
+        "with nothing left to speak restart() ends the part, as the next branch does",
+    ),
+    *(
+        (
+            _RUNTIME + "trace/results.py",
+            "",
+            f'"{name}",',
+            f"'XX{name}',",
+            "only faster: other names are looked at one by one, and this is none of a secret",
+        )
+        for name in (
+            *("tokens", "text", "start_ms", "end_ms", "confidence", "is_final", "speaker"),
+            *("language", "source_language", "translation_status", "final_audio_proc_ms"),
+            *("total_audio_proc_ms", "finished"),
+        )
+    ),
+    (
+        _RUNTIME + "clock.py",
+        "",
+        'if hasattr(os, "register_at_fork"):',
+        "if True:",
+        _FORKS,
+    ),
+    (
+        _RUNTIME + "forks.py",
+        "",
+        'if hasattr(os, "register_at_fork"):',
+        "if True:",
+        _FORKS,
+    ),
+    (
+        _RUNTIME + "trace/content.py",
+        "",
+        "_DEEPEST = 50",
+        "_DEEPEST = 51",
+        "what it leaves there is masked at the same level by the redaction",
     ),
 )

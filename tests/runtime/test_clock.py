@@ -261,3 +261,14 @@ def test_idle_timer_may_be_cancelled_by_its_action() -> None:
     clock.advance(100)
     assert acted == [1]
     assert clock.pending == 0
+
+
+def test_an_earlier_timer_wakes_a_clock_that_waits(clock: Clock) -> None:
+    """Also one that waits for a later timer already."""
+    late = clock.call_later(3600, lambda: None)
+    waiting: Any = clock._guard[1]
+    eventually(lambda: waiting._waiters, "the wait of the clock's thread")
+    ran = threading.Event()
+    clock.call_later(0.01, ran.set)
+    assert ran.wait(WAIT)
+    late.cancel()

@@ -139,3 +139,17 @@ def test_full_uplink_does_not_block_the_clock() -> None:
         assert remote.recv_frame().payload == BIG
         writer.result()
         assert remote.recv_frame().opcode == PING
+
+
+def test_a_silent_server_is_pinged_after_20_s_and_lost_after_20_more() -> None:
+    """Unless the user says otherwise."""
+    listener, clock = Listener(), ManualClock()
+    with open_pair(listener, clock=clock) as (connection, remote):
+        clock.advance(19.9)
+        assert clock.pending == 1
+        clock.advance(0.1)
+        assert remote.recv_frame().opcode == PING
+        clock.advance(19.9)
+        assert connection.is_open
+        clock.advance(0.1)
+        assert listener.end().cause.code == "ping_timeout"

@@ -94,6 +94,16 @@ def test_a_circular_chain_as_long_as_is_followed_stays_whole(length: int) -> Non
     assert all(KEY not in str(each) for each in errors)
 
 
+def test_what_follows_the_32nd_error_is_cut_off() -> None:
+    """No library produces as many: nobody has looked at what is left."""
+    errors = [ValueError(f"{number} {KEY}") for number in range(34)]
+    for error, cause in zip(errors, errors[1:]):
+        error.__cause__ = cause
+    Redactor([KEY]).error(errors[0])
+    assert errors[30].__cause__ is errors[31]
+    assert errors[31].__cause__ is None
+
+
 @pytest.mark.parametrize("variable", ["https_proxy", "ALL_PROXY", None])
 def test_a_connection_redacts_the_credentials_of_proxies(
     monkeypatch: pytest.MonkeyPatch, variable: Optional[str]

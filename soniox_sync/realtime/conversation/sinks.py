@@ -271,6 +271,4 @@ class Playout:
         played = self.played_ms
         with self._lock:
             self._written_ms = min(self._written_ms, played)
-            if not self._sink.reports:
-                self._since, self._from_ms = self._clock.now(), self._written_ms
             return played

@@ -158,10 +158,8 @@ def _next_end(text: str, start: int) -> Optional[int]:
     for found in _END.finditer(text, start, start + _FAR):
         if found.lastgroup == "spaced" and not _ends_sentence(text, start, found):
             continue
-        end = found.end()
-        if found.lastgroup != "alone" or text[end : end + 1].isspace():
-            spaces = _SPACE.match(text, end)
-            end = spaces.end() if spaces else end
+        spaces = _SPACE.match(text, found.end())
+        end = spaces.end() if spaces else found.end()
         if text[start:end].strip() and _is_clean(text, end):
             return end
     return None

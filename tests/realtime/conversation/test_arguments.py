@@ -110,5 +110,7 @@ def test_the_format_is_no_part_of_a_voice(client: SonioxClient, fields: dict[str
     with client.realtime.converse(**IN) as conversation:
         with pytest.raises(ConfigurationError, match="belongs to the sink, not to a voice"):
             conversation.set_voice(**fields)
-        with pytest.raises(ConfigurationError, match="did you mean 'voice'"):
+        with pytest.raises(
+            ConfigurationError, match=r"set_voice\(\) has no field 'voise'; did you mean 'voice'"
+        ):
             conversation.set_voice(voise="Nina")  # type: ignore[call-arg]

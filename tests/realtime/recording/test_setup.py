@@ -49,6 +49,21 @@ def test_session_config_of_a_wrong_type_is_refused(given: Any) -> None:
         client.realtime.record(source=IterableSource([]), session_config=given, **RAW).start()
 
 
+def test_a_session_config_that_has_to_be_awaited_is_refused_with_advice() -> None:
+    """What a plain function returns is looked at, too: a coroutine is closed, and named."""
+
+    async def asked() -> dict[str, str]:
+        return {}
+
+    client = SonioxClient(api_key="key", config={"stt_ws_url": "ws://127.0.0.1:1"})
+    coroutine: Any = asked()
+    with pytest.raises(InputTypeError, match=r"session_config: .*there is no event loop here"):
+        client.realtime.record(
+            source=IterableSource([]), session_config=lambda resolved: coroutine, **RAW
+        ).start()
+    assert coroutine.cr_frame is None
+
+
 class Resolver:
     """Resolver with prepared answers, which records its calls."""
 

@@ -8,6 +8,7 @@ import pytest
 
 from soniox_sync import ConfigurationError
 from soniox_sync.realtime.speech.planner import Part, Planner, SpeechLimits
+from soniox_sync.realtime.speech.segmenter import Segmenter
 
 # 0.5 s for the digit, 0.085 for the letter, 0.35 for the dot and 0.08 for the space
 SENTENCE = "1a. "
@@ -238,3 +239,17 @@ def test_characters_are_counted_as_they_get_into_parts() -> None:
 def test_half_the_quiet_makes_all_timers_half(name: str, seconds: float) -> None:
     """A stream must not outlive the pauses that its writer was promised."""
     assert getattr(SpeechLimits.for_quiet(1.5), name) == pytest.approx(seconds)
+
+
+# -- sentences that are too long for one piece ----------------------------------------------------
+
+
+@pytest.mark.parametrize(("clauses", "pieces"), [(36, 1), (40, 2), (60, 3)])
+def test_a_sentence_whose_end_is_known_is_whole_up_to_28_s(clauses: int, pieces: int) -> None:
+    """A longer one loses 14.9 s of clauses at a time until no more than that is left."""
+    segmenter = Segmenter()
+    text = "1a, " * clauses + "1a. "  # 0.745 s a clause
+    segmenter.add(text)
+    found = segmenter.take()
+    assert "".join(piece.text for piece in found) == text
+    assert [piece.ends_sentence for piece in found] == [False] * (pieces - 1) + [True]

@@ -54,3 +54,9 @@ def test_characters_without_audio_do_not_count() -> None:
     times = [("a", 0.0), ("b", 0.1), ("c", 0.2)]
     assert text_until(times, 0.15) == "ab"
     assert text_until(times, None) == "abc"
+
+
+def test_more_than_the_text_is_no_more_than_the_text() -> None:
+    """A voice that goes on behind the last word has spoken up to that."""
+    assert spoken_length("Hi there.", "Hi there and more") == len("Hi there")
+    assert spoken_length("Hi", "Hi there") == len("Hi")

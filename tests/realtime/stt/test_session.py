@@ -127,7 +127,10 @@ def test_finish_before_any_audio_closes_the_session(raw_peer: RawPeer) -> None:
         remote.send(close_frame())
         finishing.result()
         assert session.state == "finished"
-        assert [event.kind for event in session] == ["finished"]
+        (event,) = session
+        got = event.result
+        assert (event.kind, got.finished, list(got.tokens)) == ("finished", True, [])
+        assert (got.final_audio_proc_ms, got.total_audio_proc_ms) == (0, 0)
 
 
 def test_finish_that_times_out_leaves_the_session_open(raw_peer: RawPeer) -> None:

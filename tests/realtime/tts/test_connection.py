@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from soniox_sync.config import TtsConnectionOptions
 from soniox_sync.errors import (
     ConfigurationError,
     ConnectTimeoutError,
@@ -17,6 +18,7 @@ from soniox_sync.errors import (
     SonioxConnectionError,
     StateError,
 )
+from soniox_sync.realtime.tts.connection import SharedConnection
 from soniox_sync.runtime.connection import Connection
 from tests.peers import RawPeer, Remote, close_frame, message
 from tests.realtime.servers import (
@@ -331,3 +333,16 @@ def test_a_terminated_that_never_comes_is_waited_for_10_s(
         assert connection.active_streams == 0
         again = connection.stream(**VOICE, stream_id="s1")
         again.cancel()
+
+
+def test_a_closed_connection_asks_for_nothing() -> None:
+    """Neither for a key nor for anything else: it only says that it is closed."""
+    asked: list[str] = []
+    anything: Any = lambda: asked.append("plan")  # noqa: E731
+    shared = SharedConnection(
+        anything, TtsConnectionOptions(), dialect=anything, send_timeout_sec=1.0
+    )
+    shared.close(0.0)
+    with pytest.raises(StateError, match="closed"):
+        shared.ready(lambda plan: asked.append("resolve"))
+    assert asked == []

@@ -333,6 +333,8 @@ def test_a_word_in_an_api_key_field_is_no_secret() -> None:
 NAMES = [
     *("secret", "client_secret", "clientSecret", "secret-key", "password", "Passwd", "pass", "pwd"),
     *("passphrase", "token", "access_token", "refresh_token", "signature", "credentials"),
+    *("webhook_secret", "private_key", "access_key", "id_token", "auth_token", "session_token"),
+    *("sig", "credential", "provider_key", "api-key"),
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,8 @@ from soniox_sync.runtime.trace.redaction import Redaction, known
 from soniox_sync.runtime.trace.results import is_plain
 from soniox_sync.runtime.trace.trace import ConnectionTrace, Trace
 from soniox_sync.transport.connect import Target
+from soniox_sync.transport.frames import BINARY, TEXT
+from tests.runtime.trace.lines import lines_of
 
 KEY = "sk-test-0123456789"
 
@@ -124,3 +127,53 @@ def test_fifty_levels_are_looked_at(box: Callable[[Any], Any]) -> None:
         (got,) = got.values() if isinstance(got, dict) else got
         levels += 1
     assert levels == 50
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("authorization", "proxy-authorization", "cookie", "set-cookie"),
+        *("x-slng-provider-key", "x-api-key", "api-key"),
+    ],
+)
+def test_a_header_that_is_named_like_a_secret_is_one(name: str) -> None:
+    """Its value is hidden, however short, whatever case the name has."""
+    headers = {name: "ab", name.title(): "cd", "x-request-id": "ef"}
+    got = Redaction().headers(headers)
+    assert got == {name: "***", name.title(): "***", "x-request-id": "ef"}
+
+
+@pytest.mark.parametrize("field", ["audio", "data"])
+def test_audio_beside_tokens_is_no_part_of_a_copy(field: str) -> None:
+    """A message with a field that may hold audio is encoded, never copied as it was received."""
+    file = io.BytesIO()
+    recorder = ConnectionTrace(Trace(file), 1, Target("wss://far.invalid/"))
+    recorder.connecting(Target("wss://far.invalid/"))
+    message = b'{"type":"audio","tokens":[],"%s":"UklGRg=="}' % field.encode()
+    for _ in recorder.received([(TEXT, message)]):
+        pass
+    (line,) = (each for each in lines_of(file) if each["kind"] == "message")
+    assert line["json"][field]["bytes"] == 4
+    assert b"UklGRg" not in file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("opcode", "payload", "name"),
+    [
+        (BINARY, b'{"tokens":[]}', "binary"),
+        (TEXT, b'["tokens"]', "json"),
+        (TEXT, b'"tokens"', "json"),
+    ],
+)
+def test_what_only_looks_like_a_result_is_recorded_as_what_it_is(
+    opcode: int, payload: bytes, name: str
+) -> None:
+    """It is passed on as it came, and tracing goes on."""
+    file = io.BytesIO()
+    trace = Trace(file)
+    recorder = ConnectionTrace(trace, 1, Target("wss://far.invalid/"))
+    recorder.connecting(Target("wss://far.invalid/"))
+    assert list(recorder.received([(opcode, payload)])) == [[(opcode, payload)]]
+    (line,) = (each for each in lines_of(file) if each["kind"] == "message")
+    assert name in line
+    assert not trace.stopped
