@@ -157,4 +157,18 @@ LIVE: tuple[tuple[str, str, str, str, str], ...] = (
         "_DEEPEST = 51",
         "what it leaves there is masked at the same level by the redaction",
     ),
+    (
+        _REALTIME + "recording/pump.py",
+        "Pump.start_if_needed",
+        "if self._handed is None or self._thread is not None:",
+        "if ((self._handed is None) and (self._thread is not None)):",
+        "only faster: the same is asked again under the lock",
+    ),
+    (
+        _REALTIME + "tts/multiplexer.py",
+        "TtsMultiplexer._to_stream",
+        "if failed and frame.error is not None:",
+        "if ((failed)):",
+        "for type checkers: what failed has an error",
+    ),
 )

@@ -189,3 +189,19 @@ def test_the_thread_of_the_source_is_known() -> None:
     assert not heard.ears.is_current
     source.handlers.on_end()
     assert heard.ears.is_current
+
+
+def test_only_the_sources_own_thread_is_its_thread() -> None:
+    """That which delivers audio, or the end."""
+    source = Fed()
+    heard = Heard(source)
+    assert not heard.ears.is_current
+
+    def deliver(call: Any) -> bool:
+        call()
+        return heard.ears.is_current
+
+    assert Task(lambda: deliver(lambda: source.handlers.on_data(CHUNK))).result()
+    assert not heard.ears.is_current
+    assert Task(lambda: deliver(source.handlers.on_end)).result()
+    assert not heard.ears.is_current

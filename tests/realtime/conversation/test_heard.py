@@ -95,3 +95,13 @@ def test_a_passage_without_times_is_heard_in_proportion() -> None:
     spoken.take(AudioChunk(b"", None, False), 1.6)
     spoken.is_complete = True
     assert TEXT[: spoken.heard(1800)] == "It is"
+
+
+@pytest.mark.parametrize(
+    ("count", "heard"), [(3, ""), (4, "Well"), (6, "Well"), (8, "Well"), (11, "Well -- yes")]
+)
+def test_punctuation_alone_is_no_word(count: int, heard: str) -> None:
+    """A dash between two words is heard with the second one; one before them with the first."""
+    assert "Well -- yes"[: whole_words("Well -- yes", count)] == heard
+    text = f"-- {heard}"
+    assert whole_words(text, len(text)) == (len(text) if heard else 0)

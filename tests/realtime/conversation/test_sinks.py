@@ -143,3 +143,13 @@ def test_no_sink_is_silent_and_can_be_cut() -> None:
     assert sink.can_clear
     assert sink.write(b"x")
     sink.clear()
+
+
+def test_a_sink_that_cannot_drop_anything_is_not_asked_to() -> None:
+    """Clearing it does nothing."""
+    Sink(print).clear()
+
+
+def test_a_rate_that_was_told_wins() -> None:
+    """Over the sink's, as the format does."""
+    assert Sink(Reporting()).shape(None, 16000).sample_rate == 16000

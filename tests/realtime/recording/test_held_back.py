@@ -1,8 +1,14 @@
-"""A source that was held back in `on_data()` returns when the recording stops."""
+"""Finite sources: one that is held back returns when stopped, and one of nothing is an error."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
+from soniox_sync import ConfigurationError, SonioxClient
 from tests.realtime.recording.test_pump import Bench, quick
+from tests.realtime.servers import RAW
 from tests.waiting import Task, eventually
 
 __all__ = ["quick"]
@@ -17,3 +23,22 @@ def test_a_source_that_is_held_back_returns_when_it_is_stopped() -> None:
     bench.runtime.stop_source()
     feeding.result()
     bench.end()
+
+
+class Nothing:
+    """Source that ends at once."""
+
+    is_live = False
+
+    def start(self, handlers: Any) -> None:
+        handlers.on_end()
+
+    def stop(self) -> None:
+        """Do nothing: it has ended."""
+
+
+def test_a_source_that_ends_without_audio_is_an_error(client: SonioxClient) -> None:
+    """Of one that is not live: it names what is missing."""
+    recording = client.realtime.record(source=Nothing(), **RAW)
+    with pytest.raises(ConfigurationError, match=r"^audio: expected audio to transcribe, got no"):
+        list(recording)

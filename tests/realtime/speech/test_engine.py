@@ -16,6 +16,7 @@ from soniox_sync.protocol.tts import AudioChunk
 from soniox_sync.realtime.speech.attempt import Attempt
 from soniox_sync.realtime.speech.engine import Engine, PartEnd, PartQueue
 from soniox_sync.realtime.speech.planner import Planner, SpeechLimits
+from soniox_sync.sandbox import Sandbox
 from tests.waiting import WAIT, ManualClock, eventually
 
 CONFIG = TtsStreamConfig(
@@ -295,3 +296,13 @@ def test_the_times_of_a_speech_are_those_of_its_first_text_and_audio() -> None:
         stream.next()
         stream.hear(0.5)
         assert (bench.engine.first_text_at, bench.engine.first_audio_at) == (5.0, 6.0)
+
+
+def test_a_speech_that_was_read_to_its_end_says_so() -> None:
+    """In its repr, which tells what becomes of it."""
+    with Sandbox(engines="tones") as sandbox, sandbox.client() as client:
+        speech = client.realtime.speak("Hello.", voice="Emma")
+        assert " speaking" in repr(speech)
+        speech.read(WAIT)
+        assert " finished" in repr(speech)
+        speech.close()
