@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import NamedTuple, Optional
 
 from .._support.checks import integer, refused, wrong_value
+from .._support.once import once
 
 # The service detects the container itself.
 AUTO_FORMAT = "auto"
@@ -135,12 +135,12 @@ class RawAudio:
         integer(1, MAX_SAMPLE_RATE, "Hz")("sample_rate", self.sample_rate)
         integer(1, MAX_CHANNELS)("num_channels", self.num_channels)
 
-    @cached_property  # asked several times for each chunk of a recording
+    @once  # asked several times for each chunk of a recording
     def bytes_per_frame(self) -> int:
         """Bytes of one sample of every channel."""
         return self._format.sample_bytes * self.num_channels
 
-    @cached_property
+    @once
     def bytes_per_second(self) -> int:
         """Bytes of one second of audio."""
         return self.bytes_per_frame * self.sample_rate

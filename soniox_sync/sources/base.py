@@ -7,10 +7,10 @@ Source: PROTOCOL 9 (AudioSource, AudioSourceHandlers).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Callable, Optional, Protocol
 
 from .._support.checks import text
+from .._support.once import once
 from .._support.reprs import audio_shape, summary
 from ..audio import AUTO_FORMAT, RawAudio, is_raw, stt_format_name
 from ..audio.formats import check_shape_given
@@ -37,7 +37,7 @@ class SourceAudio:
         check_shape_given(self.audio_format, self.sample_rate, self.num_channels)
         _ = self.raw  # checks rate and channels
 
-    @cached_property  # asked for each chunk
+    @once  # asked for each chunk
     def raw(self) -> Optional[RawAudio]:
         """Sample format of headerless audio, for times and pacing; `None` for containers."""
         if self.sample_rate is None or self.num_channels is None or not is_raw(self.audio_format):

@@ -16,9 +16,9 @@ import base64
 import binascii
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, Literal, NamedTuple, Optional
 
+from ..._support.once import once
 from .content import Audio, Content, as_audio, compare, shown
 from .hidden import Place, RedactedText, covered
 
@@ -171,7 +171,7 @@ class Lane:
         found = (each.content for each in self._controls if isinstance(each.content, dict))
         return next(found, {})
 
-    @cached_property
+    @once
     def _expected_text(self) -> RedactedText:
         """Text of the trace; to be used once all of it has been added."""
         return RedactedText(self._text)
