@@ -171,4 +171,25 @@ LIVE: tuple[tuple[str, str, str, str, str], ...] = (
         "if ((failed)):",
         "for type checkers: what failed has an error",
     ),
+    (
+        _REALTIME + "speech/markdown.py",
+        "MarkdownReader.__init__",
+        "self._in_fence_line = False  # not at the start of one of its lines",
+        "pass  # not at the start of one of its lines",
+        "declares the field: opening a block sets it before anything reads it",
+    ),
+    (
+        _REALTIME + "speech/markdown.py",
+        "MarkdownReader._end_line",
+        "return at + 1",
+        "return None",
+        "the end of the last line is all that is left, and nobody asks for it",
+    ),
+    (
+        _REALTIME + "speech/texts.py",
+        "check_text",
+        "check_tts_text(text[at : at + 1000])",
+        "check_tts_text(text[at : at + 1001])",
+        "slices that overlap are checked for the same",
+    ),
 )

@@ -58,7 +58,7 @@ class MarkdownReader:
         self._out = SpokenText()
         self._held = ""
         self._final = False
-        self._before = " " if within else "\n"  # the last character that was read
+        self._before = "\n"  # the last character that was read
         self._at_start = not within  # only blanks and block marks since the start of the line
         self._in_item = False  # a bullet was just read
         self._in_table = False
@@ -130,9 +130,9 @@ class MarkdownReader:
 
     def _say_plain(self, at: int) -> int:
         plain = _PLAIN.match(self._held, at)
-        end = plain.end() if plain is not None else at + 1
-        self._out.say(self._held[at:end])
-        return end
+        assert plain is not None  # what it does not match has a step of its own, or is an emoji
+        self._out.say(plain[0])
+        return plain.end()
 
     def _say_one(self, at: int) -> int:
         self._out.say(self._held[at])
