@@ -192,4 +192,18 @@ LIVE: tuple[tuple[str, str, str, str, str], ...] = (
         "check_tts_text(text[at : at + 1001])",
         "slices that overlap are checked for the same",
     ),
+    (
+        _REALTIME + "speech/joiner.py",
+        "_read_mp3",
+        "return Frame(128, 0.0, True)",
+        "return Frame(128, 1.0, True)",
+        "the seconds of a tag are not counted",
+    ),
+    (
+        _REALTIME + "pool/allowance.py",
+        "Allowance.__init__",
+        "self._refused_at = 0.0",
+        "pass",
+        "declares the field: it is read only after a refusal, which sets it",
+    ),
 )

@@ -146,7 +146,7 @@ class Planner:
         self._parts = 0
         self._assigned = 0  # characters in parts
         self._lead: list[str] = []  # of the next part
-        self._current: Optional[Part] = None  # accepts text
+        self._current: Optional[Part] = None  # the last one; accepts text until that has ended
         self._live: list[Part] = []  # opened, not over
         self._unplayed = 0  # opened, not yet played to the end
 
@@ -314,10 +314,10 @@ class Planner:
             if part.opened_at is None or now < self._lags_at(part):
                 self._fill(part)
             if self._pending:  # the next piece does not fit, or is too late for this part
-                self._end_text(part)
+                part.text_ended = True
             else:
                 if self._text_ended or self._is_due(part, now):
-                    self._end_text(part)
+                    part.text_ended = True
                 return
 
     def _part_for_text(self) -> Optional[Part]:
@@ -367,16 +367,11 @@ class Planner:
     def _check_single(self) -> None:
         text = "".join(piece.text for piece in self._pending)
         sec, limits = estimate_sec(text, self._speed), self._limits
-        if self._parts or sec > limits.single_sec or utf8_size(text) > limits.single_bytes:
+        if sec > limits.single_sec or utf8_size(text) > limits.single_bytes:
             raise ConfigurationError(
                 f"audio_format: this text (about {sec:.0f} s) needs several streams, and audio of "
                 "this format cannot be joined: choose wav, pcm_s16le, mp3, aac or opus"
             )
-
-    def _end_text(self, part: Part) -> None:
-        part.text_ended = True
-        if part is self._current:
-            self._current = None
 
     # -- from parts to what is sent --------------------------------------------------------------
 

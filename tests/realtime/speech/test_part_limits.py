@@ -215,6 +215,17 @@ def test_after_stop_no_part_begins() -> None:
     assert planner.wake_at() is None
 
 
+def test_a_text_that_is_over_needs_no_further_look() -> None:
+    """Nothing is held, nothing is due, and its part is over in every respect."""
+    planner, part = started("Hello there. And m")
+    planner.finish()
+    planner.decide(1.0)
+    planner.part_over(part)
+    assert part.is_over and part.text_ended
+    assert planner.wake_at() is None
+    assert planner.is_done
+
+
 def test_characters_are_counted_as_they_get_into_parts() -> None:
     """Skipped ones count, too; they lead the next part and are not sent."""
     planner = Planner(SpeechLimits())

@@ -120,7 +120,7 @@ def test_a_stream_ends_once() -> None:
     """With its failure, or without one."""
     failed, ended = Bench(), Bench()
     failed.attempt.failed(LOST)
-    failed.attempt.released(LOST)
+    failed.attempt.released(None)
     ended.attempt.released(None)
     ended.attempt.failed(LOST)
     assert (failed.ends, ended.ends) == ([LOST], [None])

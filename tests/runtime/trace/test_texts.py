@@ -149,11 +149,11 @@ def test_audio_beside_tokens_is_no_part_of_a_copy(field: str) -> None:
     file = io.BytesIO()
     recorder = ConnectionTrace(Trace(file), 1, Target("wss://far.invalid/"))
     recorder.connecting(Target("wss://far.invalid/"))
-    message = b'{"type":"audio","tokens":[],"%s":"UklGRg=="}' % field.encode()
+    message = b'{"type":"audio","tokens":[],"%s":"UklGRgAA"}' % field.encode()
     for _ in recorder.received([(TEXT, message)]):
         pass
     (line,) = (each for each in lines_of(file) if each["kind"] == "message")
-    assert line["json"][field]["bytes"] == 4
+    assert line["json"][field]["bytes"] == 6
     assert b"UklGRg" not in file.getvalue()
 
 
@@ -177,3 +177,14 @@ def test_what_only_looks_like_a_result_is_recorded_as_what_it_is(
     (line,) = (each for each in lines_of(file) if each["kind"] == "message")
     assert name in line
     assert not trace.stopped
+
+
+def test_a_message_of_a_stream_names_it_beside_its_content() -> None:
+    """Also one with tokens, which is not copied for that reason."""
+    file = io.BytesIO()
+    recorder = ConnectionTrace(Trace(file), 1, Target("wss://far.invalid/"))
+    recorder.connecting(Target("wss://far.invalid/"))
+    for _ in recorder.received([(TEXT, b'{"stream_id":"s1","tokens":[]}')]):
+        pass
+    (line,) = (each for each in lines_of(file) if each["kind"] == "message")
+    assert line["stream"] == "s1"
