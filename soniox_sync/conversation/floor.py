@@ -430,6 +430,7 @@ class Floor:
         """Stop everything; when the sink is silent, hand out what is left."""
         if self._ending is not None:
             return
+        self._follow_sink(at)  # what was heard until now counts
         self._ending = Ending(by, error)
         self._do(StopListening(at_once=True))
         self._cancel_reply(self._running)

@@ -211,9 +211,10 @@ class TurnTaking(Floor):
             self._running = None
         speech = self._speech
         if speech is not None and speech.job == job and self._ending is None:
-            if error is not None:
+            if error is not None:  # and never done: what it would have said is missing
                 self._end(at, "error", error)
-            speech.is_done = True
+            else:
+                speech.is_done = True
             self._end_text(speech)
         self._settle(at)
 

@@ -298,6 +298,17 @@ def test_an_error_of_reply_ends_the_conversation() -> None:
     assert play.of(actions.Quit)[0].error is error
 
 
+@pytest.mark.parametrize("part", [0.0, 0.5, 1.0])
+def test_a_reply_that_failed_is_never_a_whole_answer(part: float) -> None:
+    """What it would have said is missing, also when all that it had said was heard."""
+    play = Play().ask().reply("It is noon. ", done=False).write(whole=False)
+    play.played = part * play._end
+    play.call("reply_done", 1, ValueError("no model"))
+    (turn,) = play.delivered
+    assert turn.interrupted
+    assert turn.agent_text_heard == {0.0: "", 0.5: "It is", 1.0: "It is noon."}[part]
+
+
 def test_an_error_of_a_reply_that_is_not_wanted_ends_nothing() -> None:
     """Its tool was cancelled, and says so."""
     play = Play().ask("I need").words("two").call("reply_done", 1, ValueError()).endpoint()
