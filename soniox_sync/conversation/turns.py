@@ -38,7 +38,7 @@ class Turn:
     was given; `agent_text_heard`: the part of it that was played, a prefix that ends with a whole
     word; all of it unless it was `interrupted`: cut, or left unfinished by a `reply` that raised.
     `language`: of the user's words, if the recogniser was asked for it, else `None`. `started_ms`,
-    `ended_ms`: from the first word to the last word or sound, in milliseconds of the source's audio.
+    `ended_ms`: from the first word to the last word or sound, in milliseconds of the source.
     """
 
     user_text: str
