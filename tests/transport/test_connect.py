@@ -23,6 +23,7 @@ from soniox_sync import (
 from soniox_sync.transport import connect as module
 from soniox_sync.transport.connect import Target
 from soniox_sync.transport.deadline import Deadline
+from soniox_sync.transport.upgrade import MaskedHeaders
 from tests.peers import Authority, RawPeer, Remote, upgrade
 from tests.transport.connecting import KEY, answering, attempt, refused, target
 from tests.waiting import WAIT, Task
@@ -111,6 +112,21 @@ def test_tls_connects_with_the_given_context(tls_peer: RawPeer, authority: Autho
     sock.settimeout(WAIT)
     assert sock.recv(4) == b"\x81\x02hi"
     sock.close()
+
+
+def test_a_request_that_cannot_be_written_fails_without_what_it_holds() -> None:
+    """The socket's error passes through, without the frames below, whose variables have the key."""
+
+    class Broken(socket.socket):
+        def sendall(self, data: Any, flags: int = 0) -> None:
+            assert KEY.encode() in data
+            raise BrokenPipeError("gone")
+
+    headers = MaskedHeaders([f"Authorization: Bearer {KEY}"], [KEY])
+    with Broken() as sock, pytest.raises(BrokenPipeError, match="gone") as caught:
+        headers.send(sock, f"GET / HTTP/1.1\r\n{headers.shown[0]}\r\n\r\n".encode())
+    assert "sendall" not in [entry.name for entry in caught.traceback]
+    assert caught.value.__context__ is None or caught.value.__suppress_context__
 
 
 # -- refusals -------------------------------------------------------------------------------------
