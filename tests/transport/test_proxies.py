@@ -219,6 +219,12 @@ def test_errors_of_python_socks(cause: Optional[Exception], message: str) -> Non
     assert message in str(told)
 
 
+def test_the_repr_of_a_proxy_has_no_credentials() -> None:
+    """Nor its text, which is in messages."""
+    proxy = Proxy(f"http://me:{KEY}@127.0.0.1:9", "proxy=")
+    assert KEY not in repr(proxy) and KEY not in str(proxy)
+
+
 @pytest.mark.parametrize("url", [f"http://me:{KEY}@[::1", f"http://me:{KEY}@127.0.0.1:99999"])
 def test_malformed_proxy(url: str) -> None:
     """A malformed URL of a proxy is reported without what it contains."""
