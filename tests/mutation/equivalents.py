@@ -203,6 +203,13 @@ EQUIVALENTS: tuple[Equivalent, ...] = (
     ),
     Equivalent(
         _TRANSPORT + "sockets.py",
+        "",
+        "_POLL_MAX = 2_000_000.0",
+        "_POLL_MAX = 2000001.0",
+        "any limit does that fits into 32 bits: the wait goes on after it",
+    ),
+    Equivalent(
+        _TRANSPORT + "sockets.py",
         "wrap",
         "sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)",
         "sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 2)",
@@ -263,6 +270,20 @@ EQUIVALENTS: tuple[Equivalent, ...] = (
         "if first != 0x81 or self._parts_opcode:",
         "if True:",
         "only faster: the first byte of a whole text passes the check as well",
+    ),
+    Equivalent(
+        _TRANSPORT + "frames.py",
+        "FrameReader.__init__",
+        "self._need = 0  # size of the frame that is still incomplete",
+        "self._need = 1  # size of the frame that is still incomplete",
+        "any size below that of the buffer asks for no more room",
+    ),
+    Equivalent(
+        _TRANSPORT + "sender.py",
+        "Sender.send",
+        "if not (self._lock.acquire(blocking=False) or acquire(self._lock, deadline)):",
+        "if not (((acquire(self._lock, deadline)))):",
+        "only faster: what is called acquires a free lock as well",
     ),
     Equivalent(
         _TRANSPORT + "latch.py",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Mapping
 from typing import Any, Optional
 
@@ -180,6 +181,25 @@ def test_a_socket_that_websocket_client_made_is_closed(monkeypatch: pytest.Monke
     other.close()
 
 
+@pytest.mark.parametrize(
+    ("url", "port"),
+    [("ws://far.invalid/", 80), ("wss://far.invalid/", 443), ("wss://far.invalid:8443/", 8443)],
+)
+def test_a_url_without_a_port_has_that_of_its_scheme(
+    monkeypatch: pytest.MonkeyPatch, url: str, port: int
+) -> None:
+    """80, or 443 with TLS."""
+    seen: list[tuple[str, int]] = []
+
+    def resolve(host: str, port: int, *_: Any) -> Any:
+        seen.append((host, port))
+        raise socket.gaierror(socket.EAI_NONAME, "unknown")
+
+    monkeypatch.setattr(module.socket, "getaddrinfo", resolve)
+    refused(target(url))
+    assert seen == [("far.invalid", port)]
+
+
 # -- proxies -------------------------------------------------------------------------------------
 
 
@@ -222,7 +242,21 @@ def test_a_proxy_is_reached_as_its_url_says(
     assert asked["http_proxy_timeout"] == pytest.approx(asked["timeout"], abs=1)
     assert asked["redirect_limit"] == 0 and asked["suppress_origin"] is True
     assert asked["http_no_proxy"] == ["proxy-already-chosen.invalid"]
-    assert "sslopt" not in asked and "socket" not in asked
+    assert "socket" not in asked
+
+
+@pytest.mark.parametrize(("scheme", "count"), [("ws", 0), ("wss", 1)])
+def test_only_tls_needs_a_context(asked: dict[str, Any], scheme: str, count: int) -> None:
+    """Through a proxy, too: making one takes longer than all of the rest."""
+    made: list[ssl.SSLContext] = []
+
+    def context() -> ssl.SSLContext:
+        made.append(ssl.create_default_context())
+        return made[-1]
+
+    proxy = "http://proxy.invalid"
+    refused(target(f"{scheme}://far.invalid/", proxy=proxy, ssl_context=context))
+    assert len(made) == count
 
 
 @pytest.mark.parametrize(

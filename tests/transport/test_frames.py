@@ -208,6 +208,13 @@ def test_reader_does_not_wait_for_an_illegal_frame(first: int) -> None:
     assert error is not None
 
 
+def test_the_text_of_a_violation_has_no_code() -> None:
+    """The code is for the close frame, the text for whoever reads the error."""
+    _, error = read([b"\x82\x7f" + (1 << 40).to_bytes(8, "big")])
+    assert error is not None and error.code == 1009
+    assert str(error).startswith("the server sent a frame of 1099511627776 bytes")
+
+
 def test_reader_stops_at_a_violation() -> None:
     """After a violation nothing more is read, even if it is legal."""
     reader = FrameReader()

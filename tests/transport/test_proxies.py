@@ -199,6 +199,13 @@ def test_a_socks_proxy_that_is_not_known_is_named_by_its_kind() -> None:
     assert str(proxies.missing_socks(None)).startswith("proxy: a SOCKS proxy needs packages")
 
 
+@pytest.mark.parametrize("scheme", ["http", "socks4", "socks4a", "socks5", "socks5h"])
+def test_proxies_that_can_be_used(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+    """HTTP, and every version of SOCKS once its package is installed."""
+    monkeypatch.setattr(proxies, "find_spec", lambda name: object())
+    assert Proxy(f"{scheme}://127.0.0.1:9", "proxy=").check_usable().port == 9
+
+
 class ProxyConnectionError(OSError):
     """Error of python-socks, which need not be installed."""
 
@@ -223,6 +230,18 @@ def test_the_repr_of_a_proxy_has_no_credentials() -> None:
     """Nor its text, which is in messages."""
     proxy = Proxy(f"http://me:{KEY}@127.0.0.1:9", "proxy=")
     assert KEY not in repr(proxy) and KEY not in str(proxy)
+
+
+class ProxyError(Exception):
+    """Error of python-socks for a proxy that opens no connection."""
+
+
+def test_a_socks_proxy_that_refuses_is_named() -> None:
+    """As an HTTP proxy is."""
+    proxy = Proxy("socks5://127.0.0.1:9", "proxy=")
+    refusal = ProxyError("not allowed")
+    told = module._explain(refusal, None, target("wss://far.invalid/"), proxy, Deadline(1))
+    assert "the proxy 127.0.0.1:9 (from proxy=) refused the connection (not allowed)" in str(told)
 
 
 @pytest.mark.parametrize("url", [f"http://me:{KEY}@[::1", f"http://me:{KEY}@127.0.0.1:99999"])

@@ -212,7 +212,9 @@ def test_try_send_keeps_what_the_socket_did_not_accept(
     """A partly sent frame counts as sent, is made once, and is finished by the next writer."""
     sender, sock = scripted(4, 0)
     assert sender.try_send(lambda: text("keepalive")) is True
+    assert sender.is_behind is True
     assert sender.try_send(lambda: [text("a"), text("b")]) is True
+    assert sender.is_behind is False
     assert sock.frames() == [(TEXT, b"keepalive"), (TEXT, b"a"), (TEXT, b"b")]
 
 

@@ -11,6 +11,7 @@ import pytest
 from soniox_sync.transport.deadline import Deadline
 from soniox_sync.transport.sender import Sender
 from soniox_sync.transport.sockets import DuplexSocket, PollingSocket, SendTimeout, TlsSocket
+from tests.waiting import Task
 
 RECORD = 16 * 1024
 WANT_READ, WANT_WRITE = ssl.SSLWantReadError(), ssl.SSLWantWriteError()
@@ -120,6 +121,14 @@ def test_a_write_waits_for_what_tls_needs() -> None:
     assert [reading for reading, _ in waits] == [True, False]
 
 
+def test_the_main_thread_waits_for_room_in_slices() -> None:
+    """There Ctrl-C is raised; another thread waits until there is room."""
+    sock, waits, _ = over(DuplexSocket)
+    sock.await_room(Deadline(None))
+    Task(lambda: sock.await_room(Deadline(None))).result()
+    assert waits == [(False, 0.2), (False, None)]
+
+
 def test_a_write_waits_until_its_deadline() -> None:
     """And no longer."""
     sock, _, _ = over(TlsSocket)
@@ -157,11 +166,9 @@ def test_a_closed_socket_is_not_waited_for() -> None:
         DuplexSocket(Calls())._wait(True, None)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("seconds", "asked"), [(1.5, 1500.0), (0.0, 0.0), (None, None)])
-def test_a_wait_is_asked_for_in_milliseconds(
-    monkeypatch: pytest.MonkeyPatch, seconds: Optional[float], asked: Optional[float]
-) -> None:
-    """`None` has no limit."""
+@pytest.fixture
+def polled(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Return what poll() is asked: descriptor, then milliseconds."""
     seen: list[Any] = []
 
     class Poll:
@@ -173,9 +180,31 @@ def test_a_wait_is_asked_for_in_milliseconds(
             return []
 
     monkeypatch.setattr(select, "poll", Poll, raising=False)
-    monkeypatch.setattr(Calls, "fileno", lambda self: 7)
+    return seen
+
+
+@pytest.mark.parametrize("fd", [7, 0])
+@pytest.mark.parametrize(("seconds", "asked"), [(1.5, 1500.0), (0.0, 0.0), (None, None)])
+def test_a_wait_is_asked_for_in_milliseconds(
+    monkeypatch: pytest.MonkeyPatch,
+    polled: list[Any],
+    fd: int,
+    seconds: Optional[float],
+    asked: Optional[float],
+) -> None:
+    """`None` has no limit. In a process without a standard input a socket may have number 0."""
+    monkeypatch.setattr(Calls, "fileno", lambda self: fd)
     assert DuplexSocket(Calls())._wait(True, seconds) is False  # type: ignore[arg-type]
-    assert seen == [7, asked]
+    assert polled == [fd, asked]
+
+
+def test_a_wait_of_months_fits_into_what_poll_can_count(
+    monkeypatch: pytest.MonkeyPatch, polled: list[Any]
+) -> None:
+    """Milliseconds in 32 bits, which are 24 days: after them the wait goes on."""
+    monkeypatch.setattr(Calls, "fileno", lambda self: 7)
+    DuplexSocket(Calls())._wait(True, 1e9)  # type: ignore[arg-type]
+    assert 23 * 86_400_000 < polled[1] < 2**31
 
 
 def test_an_observer_sees_what_is_sent() -> None:
