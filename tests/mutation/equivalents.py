@@ -132,6 +132,13 @@ EQUIVALENTS: tuple[Equivalent, ...] = (
         "only faster: an int is returned as it is either way",
     ),
     Equivalent(
+        _PROTOCOL + "slng/transcripts.py",
+        "_usable_tokens",
+        "return []",
+        "return None",
+        "only its truth counts, and that is the same",
+    ),
+    Equivalent(
         _PROTOCOL + "tts.py",
         "",
         '_PLACEHOLDER = b"~" + secrets.token_hex(8).encode() + b"~"',

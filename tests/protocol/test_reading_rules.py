@@ -192,6 +192,14 @@ def test_nothing_follows_the_last_response() -> None:
         assert receive(receiver, tokens=[{"text": "late"}]) == []
 
 
+def test_only_the_last_event_is_finished() -> None:
+    """Not the words and markers that come with it in one message."""
+    tokens = [{"text": "a"}, {"text": "<end>"}, {"text": "b"}]
+    events = receive(SttReceiver(), tokens=tokens, finished=True)
+    assert [event.kind for event in events] == ["result", "endpoint", "result", "finished"]
+    assert [event.result.finished for event in events] == [False, False, False, True]
+
+
 def test_before_any_counter_nothing_was_processed() -> None:
     """Both begin at 0."""
     (first,) = receive(SttReceiver(), tokens=[{"text": "a"}])
