@@ -212,6 +212,14 @@ def test_a_lost_connection_fails_what_is_open() -> None:
     assert record.error is None and record.phase is TtsPhase.ENDED
 
 
+def test_a_stream_that_failed_here_keeps_its_error() -> None:
+    """It may still be open on the connection when that is lost."""
+    streams, record = speaking("a")
+    record.error = own = SonioxConnectionError("own")
+    streams.connection_lost(record, SonioxConnectionError("lost"))
+    assert record.error is own and record.phase is TtsPhase.DEAD
+
+
 @pytest.mark.parametrize("phase", [TtsPhase.NEW, TtsPhase.ENDED, TtsPhase.DEAD])
 def test_a_frame_for_an_earlier_stream_is_dropped(phase: TtsPhase) -> None:
     """Its id is the same: a stream that was sent nothing, or is over, can have no frame."""
