@@ -70,7 +70,7 @@ def test_interrupts_at_any_point_leave_it_usable() -> None:
     try:
         until = time.monotonic() + 0.5
         struck = 0
-        while time.monotonic() < until:
+        while time.monotonic() < until or struck <= 10:  # on a loaded machine few strike in time
             latch = Latch()
             other = Task(latch.wait)
             try:
@@ -82,7 +82,6 @@ def test_interrupts_at_any_point_leave_it_usable() -> None:
             setter = Task(latch.set)
             setter.result()
             assert other.result() is True
-        assert struck > 10
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
