@@ -93,7 +93,7 @@ def _svg(chart: Chart, numbers: Dict[str, Spread], version: str, about: List[str
         _opening(height, _spoken(chart, shown)),
         _text(_LEFT, 16, chart.title, 14, bold=True),
         *_legend(),
-        *_axis(scale, top, bottom),
+        *_axis(scale, [top + _ROW * index for index in range(len(chart.bars))]),
     ]
     for index, (_, label) in enumerate(chart.bars):
         lines += _bars(label, shown, scale, top + _ROW * index)
@@ -123,14 +123,15 @@ def _legend() -> Iterator[str]:
         yield _text(left + 16, 36, label, _TEXT)
 
 
-def _axis(scale: float, top: int, bottom: int) -> Iterator[str]:
-    """Yield the line of the official SDK, at 1."""
+def _axis(scale: float, tops: List[int]) -> Iterator[str]:
+    """Yield the line of the official SDK, at 1: beside the bars, not through their labels."""
     at = _LEFT + scale
-    yield (
-        f'<line x1="{at:.1f}" y1="{top - 12}" x2="{at:.1f}" y2="{bottom - 4}"'
-        ' stroke="currentColor" stroke-dasharray="3 3" stroke-opacity="0.6"/>'
-    )
-    yield _text(at, top - 15, "1", _TEXT, anchor="middle")
+    for top in tops:
+        yield (
+            f'<line x1="{at:.1f}" y1="{top + 11}" x2="{at:.1f}" y2="{top + 39}"'
+            ' stroke="currentColor" stroke-dasharray="3 3" stroke-opacity="0.6"/>'
+        )
+    yield _text(at, tops[0] - 15, "1", _TEXT, anchor="middle")
 
 
 def _bars(
