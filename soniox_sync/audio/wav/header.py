@@ -275,18 +275,25 @@ def _parse_format(body: bytes) -> tuple[str, int, int]:
     if tag == _TAG_EXTENSIBLE and body[26:40] in _GUID_TAILS:
         tag = struct.unpack_from("<H", body, 24)[0]
     if not 0 < channels <= MAX_CHANNELS or not 0 < rate <= MAX_SAMPLE_RATE:
-        raise ConfigurationError(
-            f"malformed WAV: it has {counted(channels, 'channel')} and a sample rate of {rate} Hz; "
-            "convert it to a new WAV"
-        )
-    name = _NAMES.get((tag, _sample_bytes(tag, channels, align, bits)))
+        raise _absurd(channels, rate)
+    sample_bytes = _sample_bytes(tag, channels, align, bits)
+    name = _NAMES.get((tag, sample_bytes))
     if name is None:
         encoding = f" ({_COMPRESSED[tag]})" if tag in _COMPRESSED else f" with {bits} bits"
         raise ConfigurationError(
             f"WAV format {tag:#06x}{encoding} cannot be streamed as samples: convert it to 16-bit "
             "PCM, for instance with ffmpeg -i INPUT -ac 1 -ar 16000 output.wav"
         )
+    if channels * sample_bytes * rate > 0xFFFFFFFF:  # the field for it has 32 bits
+        raise _absurd(channels, rate)
     return name, rate, channels
+
+
+def _absurd(channels: int, rate: int) -> ConfigurationError:
+    return ConfigurationError(
+        f"malformed WAV: it has {counted(channels, 'channel')} and a sample rate of {rate} Hz; "
+        "convert it to a new WAV"
+    )
 
 
 def _sample_bytes(tag: int, channels: int, align: int, bits: int) -> int:

@@ -56,6 +56,21 @@ def test_samples_are_measured_by_their_container():
     assert header.audio_format == "pcm_s24le"
 
 
+@pytest.mark.parametrize(("channels", "is_read"), [(262, True), (263, False)])
+def test_a_second_has_no_more_bytes_than_its_field_holds(channels: int, is_read: bool) -> None:
+    """4,096,000 samples of 4 bytes, 262 times, fit into 32 bits; what does not is malformed."""
+    body = struct.pack("<HHIIHH", 3, channels, 4_096_000, 0, 0, 32)
+    wav = riff(chunk(b"fmt ", body), chunk(b"data", SAMPLES))
+    if is_read:
+        header, _ = parse(wav)
+        assert header is not None
+        again = wav_header("pcm_f32le", sample_rate=4_096_000, num_channels=channels)
+        assert parse(again)[0].num_channels == channels
+    else:
+        with pytest.raises(ConfigurationError, match="263 channels and a sample rate of 4096000"):
+            parse(wav)
+
+
 def test_other_chunks_before_the_samples_are_skipped():
     """Chunks of odd and large sizes before `data` are skipped, padding included."""
     extra = chunk(b"JUNK", b"x" * 28) + chunk(b"LIST", b"y" * 70_001) + chunk(b"bext", b"z")
