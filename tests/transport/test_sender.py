@@ -309,6 +309,7 @@ def test_try_send_waits_for_another_writer_if_it_may(
     assert remote.recv_frame().payload == BIG
     first.result()
     assert second.result() is True
+    sender.send(lambda: b"", soon())  # what found no room was left to the next writer
     assert remote.recv_frame().text == "in time"
 
 
