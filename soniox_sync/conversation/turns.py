@@ -86,7 +86,7 @@ class Silence:
 class ConversationMetrics:
     """How many turns there were, and how long answers took.
 
-    `count`: all turns. `interrupted`: those of them that are, as `Turn` says. `median` and `p95`: of
+    `count`: all turns. `interrupted`: those of them that are, as in `Turn`. `median` and `p95`: of
     each time in `Latency`, over the turns that have it.
     """
 
