@@ -66,6 +66,12 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+@pytest.hookimpl(tryfirst=True)  # before the fixtures' ends, which would close it
+def pytest_runtest_teardown() -> None:
+    """Fail a test that drops an open session, every time and not when a collection happens by."""
+    gc.collect(1)  # what the test made is young; the oldest generation would cost minutes a run
+
+
 def _let_children_be_interrupted() -> None:
     """Catch the signals that `nohup pytest &` ignores: child processes would inherit that.
 

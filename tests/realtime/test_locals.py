@@ -177,9 +177,11 @@ def test_an_own_callback_that_raises(raw_peer: RawPeer, caplog: pytest.LogCaptur
     (logged,) = [record.exc_info for record in caplog.records if record.exc_info]
     assert logged[1] is not None
     assert leaks_of(logged[1], KEY) == []
+    sending = client_for(raw_peer.url).realtime.stt(**RAW)
     with pytest.raises(ZeroDivisionError) as raised:
-        client_for(raw_peer.url).realtime.stt(**RAW).send_stream(chunks())
+        sending.send_stream(chunks())
     assert leaks_of(raised.value, KEY) == []
+    sending.close()
 
 
 def test_a_key_per_session() -> None:
