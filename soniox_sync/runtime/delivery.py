@@ -375,8 +375,6 @@ class Delivery(Generic[T]):
             self._push, self._worker = push, worker
             for item, weight in _empty(self._items):
                 self._post(item, weight)
-            if self._ended:
-                self._items.put(_END)
 
 
 def _empty(items: queue.SimpleQueue[Any]) -> list[Any]:

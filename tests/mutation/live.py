@@ -11,6 +11,55 @@ _TRUTH = "only its truth counts, and that is the same"
 
 LIVE: tuple[tuple[str, str, str, str, str], ...] = (
     (
+        _RUNTIME + "clock.py",
+        "Clock.call_at",
+        "if not self._heap or when < self._heap[0][0]:",
+        "if not self._heap or when <= self._heap[0][0]:",
+        "only slower: of two timers at one moment the second one wakes the thread, too",
+    ),
+    (
+        _RUNTIME + "delivery.py",
+        "CallbackWorker.stop",
+        "if self._thread is not None:",
+        "if True:",
+        "a wake-up for a thread that never starts, or starts later and is woken once more",
+    ),
+    (
+        _RUNTIME + "delivery.py",
+        "_arity",
+        "return 99",
+        "return 100",
+        "either is more than any event has arguments",
+    ),
+    (
+        _RUNTIME + "delivery.py",
+        "Delivery.take",
+        "if self._mode != _ITERATED:",
+        "if True:",
+        "only faster: what is iterated is recorded as that once more",
+    ),
+    (
+        _RUNTIME + "trace/content.py",
+        "Encoder.value",
+        'if any(mark in payload for mark in (b"udio", b"UDIO", b"\\\\u00")):',
+        "if True:",
+        "only faster: without a mark no field is called audio",
+    ),
+    (
+        _RUNTIME + "trace/redaction.py",
+        "KnownSecrets.learn",
+        "if new:",
+        "if True:",
+        "only faster: the same secrets again",
+    ),
+    (
+        _RUNTIME + "trace/trace.py",
+        "ConnectionTrace._received",
+        "return messages",
+        "return None",
+        "its caller goes on with what it passed",
+    ),
+    (
         _RUNTIME + "connection.py",
         "Connection._read",
         "if opcode > BINARY:",

@@ -272,3 +272,8 @@ def test_an_earlier_timer_wakes_a_clock_that_waits(clock: Clock) -> None:
     clock.call_later(0.01, ran.set)
     assert ran.wait(WAIT)
     late.cancel()
+
+
+def test_a_clock_has_no_other_attributes() -> None:
+    """What is made when it is first used is its guard alone: a wrong name is an error."""
+    assert not hasattr(Clock(), "unknown")

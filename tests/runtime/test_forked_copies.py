@@ -5,19 +5,24 @@ The copies are made in this process: `dup()` stands for the descriptor that stay
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from collections.abc import Iterator
+from typing import Callable
 
 import pytest
 
-from soniox_sync import SonioxConnectionError
-from soniox_sync.runtime.clock import Clock, Timer
+from soniox_sync import SonioxConnectionError, SonioxTimeoutError
+from soniox_sync.runtime.clock import Clock, Timer, process_clock
 from soniox_sync.runtime.connection import Connection
+from soniox_sync.runtime.delivery import Delivery
 from soniox_sync.transport.connect import Target
+from soniox_sync.transport.deadline import Deadline
 from soniox_sync.transport.sender import Sender
 from soniox_sync.transport.sockets import wrap
-from tests.peers import Listener
+from tests.peers import Listener, open_pair
+from tests.realtime.programs import unseen_fork
 from tests.runtime.pairs import text_frame
 from tests.waiting import WAIT
 
@@ -91,3 +96,52 @@ def test_timers_of_the_parent_do_not_count_in_a_child() -> None:
     ran = threading.Event()
     clock.call_later(0.0, ran.set)
     assert ran.wait(WAIT)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+def test_the_clock_of_a_child_runs() -> None:
+    """Its thread is not copied by a fork: the child starts one of its own."""
+    ran = threading.Event()
+    process_clock.call_later(0.0, ran.set)
+    assert ran.wait(WAIT)
+
+    def child() -> bool:
+        again = threading.Event()
+        process_clock.call_later(0.0, again.set)
+        return again.wait(WAIT)
+
+    assert in_child(os.fork, child)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+def test_a_consumer_in_a_child_that_was_forked_unseen_gets_the_reason() -> None:
+    """Where no hook of Python ran, what is taken first finds out that this is a child."""
+    delivery: Delivery[str] = Delivery(10, "items")
+
+    class Ending(Listener):
+        def connection_forked(self, error: BaseException) -> None:
+            delivery.end(error)
+
+    def child() -> bool:
+        try:
+            delivery.take(Deadline(WAIT), "item")
+        except SonioxConnectionError as error:
+            return error.code == "forked"
+        except SonioxTimeoutError:
+            return False
+        return False
+
+    with open_pair(Ending()):
+        assert in_child(unseen_fork, child)
+
+
+def in_child(fork: Callable[[], int], check: Callable[[], bool]) -> bool:
+    """Return what `check` returns in a child made by `fork`."""
+    pid = fork()
+    if pid == 0:
+        code = 1
+        try:
+            code = 0 if check() else 1
+        finally:
+            os._exit(code)
+    return os.waitpid(pid, 0)[1] == 0

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Optional
+import json
+from typing import Any, Callable, Optional
 
 import pytest
 
 from soniox_sync.runtime.connection import Connection
-from soniox_sync.runtime.redaction import Redactor
+from soniox_sync.runtime.redaction import Redactor, secrets_of_proxy
 from soniox_sync.transport.connect import Target
 from tests.peers import Listener
 
@@ -40,6 +41,41 @@ def test_too_deeply_nested_values_are_replaced() -> None:
     for _ in range(1000):
         nested = [nested]
     assert KEY not in repr(Redactor([KEY]).value(nested))
+
+
+@pytest.mark.parametrize("box", [lambda inner: [inner], lambda inner: {"a": inner}])
+@pytest.mark.parametrize(("levels", "shown"), [(20, "clean"), (21, "***")])
+def test_twenty_levels_are_searched(box: Callable[[Any], Any], levels: int, shown: str) -> None:
+    """In lists and in mappings; what is nested deeper is masked as a whole."""
+    value: Any = "clean"
+    for _ in range(levels):
+        value = box(value)
+    got = Redactor([KEY]).value(value)
+    for _ in range(20):
+        (got,) = got.values() if isinstance(got, dict) else got
+    assert got == shown
+
+
+@pytest.mark.parametrize("given", ['sk-é"secret', "sk-é\\u00e9"])
+def test_a_key_that_is_not_ascii_is_redacted_however_json_escapes_it(given: str) -> None:
+    """JSON may keep its letters, and has to escape its quotes."""
+    for spelling in (json.dumps(given), json.dumps(given, ensure_ascii=False)):
+        assert Redactor([given]).text(spelling) == '"***"'
+
+
+@pytest.mark.parametrize("hidden", [True, False])
+def test_a_context_is_as_visible_as_before(hidden: bool) -> None:
+    """`raise ... from None` stays one, and a context that a traceback shows is still shown."""
+    error = ValueError(KEY)
+    error.__context__, error.__suppress_context__ = KeyError(KEY), hidden
+    Redactor([KEY]).error(error)
+    assert error.__suppress_context__ is hidden
+
+
+@pytest.mark.parametrize("url", [None, "", "http://proxy.example:3128", "http://[::1:3128"])
+def test_a_proxy_without_credentials_has_no_secrets(url: Optional[str]) -> None:
+    """Nor has one whose URL cannot be parsed: connecting refuses it."""
+    assert list(secrets_of_proxy(url)) == []
 
 
 def test_causes_that_cannot_be_redacted_are_cut_off() -> None:

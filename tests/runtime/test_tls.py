@@ -10,7 +10,7 @@ import pytest
 import trustme
 
 from soniox_sync.errors import ConfigurationError, InputTypeError
-from soniox_sync.runtime.tls import TlsSettings
+from soniox_sync.runtime.tls import TlsSettings, certificate_error
 
 
 def test_a_context_is_made_once_and_checks_by_default() -> None:
@@ -114,3 +114,14 @@ def test_the_bundle_of_requests_comes_before_that_of_curl(
     monkeypatch.setenv("CURL_CA_BUNDLE", authorities.file("of-curl"))
     assert authorities.trusted(TlsSettings()) == {"of-requests"}
     assert authorities.trusted(TlsSettings(authorities.file("of-verify"))) == {"of-verify"}
+
+
+def test_a_refused_certificate_is_found_in_the_chain() -> None:
+    """However deep below what was raised, as cause or as context; `None` if there is none."""
+    refused = ssl.SSLCertVerificationError("not trusted")
+    middle, outer = OSError("no connection"), ConnectionError("not open")
+    outer.__cause__, middle.__context__ = middle, refused
+    assert certificate_error(refused) is refused
+    assert certificate_error(outer) is refused
+    middle.__context__ = ssl.SSLError("another")
+    assert certificate_error(outer) is None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, Optional
 
 import pytest
 
@@ -53,6 +54,45 @@ def test_what_a_request_tells_its_proxy_is_hidden_from_then_on() -> None:
     recorder.request("GET", URL, {}, None, ["http://ann:pa55-of-the-proxy@proxy.invalid:1"])
     recorder.failed(ConnectionError("pa55-of-the-proxy is wrong"))
     assert lines[-1]["error"] == "ConnectionError: *** is wrong"
+
+
+def test_the_header_of_another_key_is_hidden_from_then_on() -> None:
+    """A request may be sent with a key that is not the client's: the answer may repeat it."""
+    recorder, lines = exchange()
+    recorder.request("GET", URL, {"Authorization": "Bearer another-key-0123456789"}, None, [])
+    recorder.failed(ConnectionError("another-key-0123456789 is not valid"))
+    assert lines[-1]["error"] == "ConnectionError: *** is not valid"
+
+
+def test_a_text_with_half_of_a_surrogate_pair_is_recorded_as_bytes() -> None:
+    """It has no UTF-8, and the call that sent it goes on."""
+    recorder, lines = exchange()
+    recorder.request("POST", URL, {}, "\ud800", [])
+    assert lines[-1]["body"]["binary"]["bytes"] == 3
+
+
+def test_the_fields_of_a_form_are_recorded() -> None:
+    """What is uploaded with a file is in the trace, without its secrets."""
+    recorder, lines = exchange()
+    recorder.request("POST", URL, {}, SimpleNamespace(parts=[{"api_key": "ab", "a": "b"}]), [])
+    assert lines[-1]["body"] == {"form": [{"api_key": "***", "a": "b"}]}
+
+
+@pytest.mark.parametrize(("stream", "length"), [(SimpleNamespace(len=7), 7), (object(), None)])
+def test_of_a_stream_its_length_is_recorded_if_it_tells_it(
+    stream: object, length: Optional[int]
+) -> None:
+    """Only the connection reads it."""
+    recorder, lines = exchange()
+    recorder.request("POST", URL, {}, stream, [])
+    assert lines[-1]["body"] == {"binary": {"bytes": length, "sha256": None}}
+
+
+def test_a_body_without_trailers_has_none() -> None:
+    """The field is there only if something came in it."""
+    recorder, lines = exchange()
+    recorder.end({})
+    assert "trailers" not in lines[-1]
 
 
 def test_an_exchange_ends_once() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,6 +35,28 @@ def test_a_trace_that_failed_writes_nothing_more(caplog: pytest.LogCaptureFixtur
     assert list(recorder.received([(TEXT, b"{}")])) == [[(TEXT, b"{}")]]
     trace.write({"kind": "end"})
     assert kinds == ["trace", "connect"]
+
+
+def test_a_trace_stops_once(caplog: pytest.LogCaptureFixture) -> None:
+    """Threads that fail at the same moment are one failure, of which the log tells once."""
+    trace = Trace(lambda line: None)
+    trace.stop(OSError("no space left"))
+    trace.stop(OSError("again"))
+    assert [record.message.count("no space left") for record in caplog.records] == [1]
+
+
+def test_a_trace_that_failed_holds_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its descriptor is given back at once, not when the client is."""
+    opened: list[int] = []
+    real = os.open
+    monkeypatch.setattr(os, "open", lambda *how: opened.append(real(*how)) or opened[-1])
+    trace = Trace(tmp_path / "trace.jsonl")
+    trace.start()
+    (descriptor,) = opened
+    os.fstat(descriptor)
+    trace.stop(OSError("no space left"))
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(descriptor)
 
 
 def test_what_is_recorded_before_a_failure_stays(caplog: pytest.LogCaptureFixture) -> None:

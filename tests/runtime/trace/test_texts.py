@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 import pytest
 
+from soniox_sync.errors import InputTypeError
 from soniox_sync.runtime.trace.content import Encoder
 from soniox_sync.runtime.trace.output import ObjectOutput, output_for
 from soniox_sync.runtime.trace.redaction import Redaction, known
@@ -55,6 +57,69 @@ def test_an_object_with_an_encoding_gets_text() -> None:
     console = Console()
     ObjectOutput(console).write([{"kind": "end"}])
     assert [type(each) for each in console.written] == [str]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shown"), [(None, "grüße"), ("UTF-8", "grüße"), ("ascii", "gr\\u00fc\\u00dfe")]
+)
+def test_a_text_file_gets_the_letters_it_can_encode(encoding: Optional[str], shown: str) -> None:
+    """Others are escaped; a line that needs none is the same for all of them."""
+    file = io.BytesIO() if encoding else io.StringIO()
+    text = io.TextIOWrapper(file, encoding=encoding) if isinstance(file, io.BytesIO) else file
+    ObjectOutput(text).write([{"kind": "end", "a": "grüße"}, {"kind": "end", "b": 1}])
+    got = file.getvalue()
+    first, second = (got.decode() if isinstance(got, bytes) else got).splitlines()
+    assert shown in first
+    assert second.endswith(',"kind":"end","b":1}')
+
+
+def test_a_line_tells_when_it_was_written(tmp_path: Path) -> None:
+    """In seconds since 1970, as the clock of the system had it when the process began."""
+    lines: list[Any] = []
+    before = time.time()
+    output_for(lines.append).write([{"kind": "end"}])
+    assert before - 600.0 < lines[0]["clock"] < time.time() + 600.0
+
+
+def test_the_lines_of_a_file_are_utf_8(tmp_path: Path) -> None:
+    """Letters are not escaped: a trace can be searched for what was said."""
+    output = output_for(tmp_path / "trace.jsonl")
+    output.open({"kind": "trace"})
+    output.write([{"kind": "end", "a": "grüße"}])
+    output.close()
+    assert '"a":"grüße"' in (tmp_path / "trace.jsonl").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("destination", [5, None, b"trace.jsonl", object()])
+def test_what_cannot_be_written_to_is_no_destination(destination: Any) -> None:
+    """The error says what could be."""
+    with pytest.raises(InputTypeError, match="trace: expected a path, a file object or a callable"):
+        output_for(destination)
+
+
+@pytest.mark.parametrize(
+    ("text", "hides"),
+    [("a=b", True), ("//host", True), ("a/b", False), (KEY, True), ("grep this", False)],
+)
+def test_what_may_hide_a_secret_is_looked_at(text: str, hides: bool) -> None:
+    """Queries, URLs and known keys; any other text of a result is copied as it came."""
+    assert Redaction((KEY,)).may_hide(text.encode()) is hides
+
+
+def test_only_an_authorization_keeps_its_scheme() -> None:
+    """It tells nothing; the first word of another header may be a part of its secret."""
+    headers = {"Authorization": "Bearer swordfish", "X-Api-Key": "sword fish", "Cookie": "a b"}
+    assert list(Redaction().headers(headers).values()) == ["Bearer ***", "***", "***"]
+
+
+def test_the_header_that_carries_a_webhook_secret_is_hidden() -> None:
+    """The user chose its name; the trace of a client that knows it hides its values."""
+    lines: list[Any] = []
+    Trace(lines.append, webhook_header="X-My-Hook").start()
+    assert Redaction().headers({"X-My-Hook": "ab"}) == {"X-My-Hook": "***"}
+    known.headers -= {"x-my-hook"}
+    Trace(lines.append, webhook_header=None).start()
+    assert Redaction().headers({"X-My-Hook": "ab"}) == {"X-My-Hook": "ab"}
 
 
 @pytest.mark.skipif(not hasattr(os, "get_blocking"), reason="descriptors block always")
