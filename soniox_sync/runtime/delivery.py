@@ -24,6 +24,8 @@ from . import forks
 _log = logging.getLogger("soniox_sync")
 
 Handler = Callable[..., object]
+# a handler, how many arguments it takes, and whether it is called once
+_Entry = tuple[Handler, int, bool]
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -145,7 +147,7 @@ class Emitter:
         self._worker = worker
         # Guards the fields below. Never held while a handler runs. Leaf.
         self._lock = new_lock()
-        self._handlers: dict[str, list[tuple[Handler, int, bool]]] = {}
+        self._handlers: dict[str, list[_Entry]] = {}
         self._happened: dict[str, tuple[Any, ...]] = {}
 
     def on(self, event: str, handler: Handler, *, once: bool = False) -> None:
@@ -180,32 +182,54 @@ class Emitter:
         Never blocks, never raises.
         """
         with self._lock:
-            if event in self._final:
-                if event in self._happened:
-                    return
-                self._happened[event] = args
-            if not self._handlers.get(event):
+            if not self._handlers.get(event) and event not in self._final:
                 return
-        self._worker.post(lambda: self.run(event, *args))
+            # whoever registers from now on is called by on(), and not by the job as well
+            entries = self._first(event, args) if event in self._final else None
+        if entries is None:
+            self._worker.post(lambda: self.run(event, *args))
+        elif entries:
+            self._worker.post(lambda: self._call_all(event, entries, args))
 
     def run(self, event: str, *args: Any) -> None:
-        """Call the handlers of `event` now; for jobs that already run on the worker."""
+        """Call the handlers of `event` now, as `emit()` has them called.
+
+        For jobs that already run on the worker.
+        """
         with self._lock:
-            entries = list(self._handlers.get(event, ()))
-            if any(entry[2] for entry in entries):
-                self._handlers[event] = [e for e in self._handlers[event] if not e[2]]
+            is_final = event in self._final
+            entries = self._first(event, args) if is_final else self._next(event)
+        self._call_all(event, entries, args)
+
+    def _first(self, event: str, args: tuple[Any, ...]) -> list[_Entry]:
+        """Record a final event; return the handlers to call, none after the first time."""
+        if event in self._happened:
+            return []
+        self._happened[event] = args
+        return self._next(event)
+
+    def _next(self, event: str) -> list[_Entry]:
+        """Return the handlers to call; those of `once` are no longer registered. Under the lock."""
+        entries = list(self._handlers.get(event, ()))
+        if any(entry[2] for entry in entries):
+            self._handlers[event] = [e for e in entries if not e[2]]
+        return entries
+
+    def _call_all(self, event: str, entries: list[_Entry], args: tuple[Any, ...]) -> None:
         for entry in entries:
             self._call(event, entry, args)
 
-    def _call(self, event: str, entry: tuple[Handler, int, bool], args: tuple[Any, ...]) -> None:
+    def _call(self, event: str, entry: _Entry, args: tuple[Any, ...]) -> None:
         handler, arity, _ = entry
         try:
             handler(*args[:arity])
         except BaseException as error:  # noqa: BLE001 - top of a thread: reported
             # sys.exit() included: it would end the thread, and no handler would run any more
             _log.exception("! the handler of %r failed", event)
-            if event != "error":
-                self.run("error", error)
+            if event != "error":  # told, and yet not the end: that is still to be told
+                with self._lock:
+                    told = self._next("error")
+                self._call_all("error", told, (error,))
 
 
 def _arity(handler: Handler) -> int:

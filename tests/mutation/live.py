@@ -11,6 +11,34 @@ _TRUTH = "only its truth counts, and that is the same"
 
 LIVE: tuple[tuple[str, str, str, str, str], ...] = (
     (
+        _REALTIME + "recording/capture.py",
+        "Capture.ended",
+        "if rest:",
+        "if True:",
+        "capturing nothing adds nothing",
+    ),
+    (
+        _REALTIME + "recording/capture.py",
+        "Capture._accept",
+        "if self.wire_config is None:",
+        "if True:",
+        "only faster: a format that is known is not taken or settled again",
+    ),
+    (
+        _REALTIME + "stt/core.py",
+        "SessionCore.__init__",
+        "self._last_audio = 0.0",
+        "pass",
+        "it is set with the first message, before anything reads it",
+    ),
+    (
+        _REALTIME + "tts/stream.py",
+        "",
+        "_KEEP_ENCODED_BYTES = 1024 * 1024",
+        "_KEEP_ENCODED_BYTES = 1024 / 1024",
+        "where audio is decoded, on the reader or by its consumer, changes no result",
+    ),
+    (
         _RUNTIME + "clock.py",
         "Clock.call_at",
         "if not self._heap or when < self._heap[0][0]:",

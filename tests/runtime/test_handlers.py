@@ -191,6 +191,52 @@ def test_late_handlers_get_the_end(emitter: Emitter, worker: CallbackWorker) -> 
     assert got == [("end", "why"), ("once", "why")]
 
 
+@pytest.mark.parametrize("registered", [True, False])
+def test_a_handler_registered_while_an_end_is_being_told_gets_it_once(
+    emitter: Emitter, worker: CallbackWorker, registered: bool
+) -> None:
+    """What was posted for those before it is not for it as well."""
+    busy, told = threading.Event(), []
+    worker.post(lambda: busy.wait(WAIT))
+    if registered:
+        emitter.on("end", lambda *_: told.append("early"))
+    emitter.emit("end", 1)
+    emitter.on("end", lambda *_: told.append("late"))
+    busy.set()
+    settle(worker)
+    assert told == ["early", "late"][not registered :]
+
+
+def test_an_end_that_is_told_by_a_job_is_told_to_a_late_handler(
+    emitter: Emitter, worker: CallbackWorker
+) -> None:
+    """`run()` on the worker is the end as `emit()` is, and there is one."""
+    told: list[Any] = []
+    for number in range(2):
+        worker.post(lambda number=number: emitter.run("end", number))
+    settle(worker)
+    emitter.on("end", told.append)
+    emitter.emit("end", 2)
+    settle(worker)
+    assert told == [0]
+
+
+def test_a_handler_that_fails_is_no_end(emitter: Emitter, worker: CallbackWorker) -> None:
+    """Its failure is told to handlers of errors, and so is the error that comes after it."""
+    told: list[Any] = []
+
+    def fail(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    emitter.on("end", fail)
+    emitter.on("error", lambda error: told.append(type(error)))
+    emitter.emit("end", 1)
+    settle(worker)
+    emitter.emit("error", OSError())
+    settle(worker)
+    assert told == [ZeroDivisionError, OSError]
+
+
 def test_racing_registration_gets_the_end_once(worker: CallbackWorker) -> None:
     """A handler registered during the end is called exactly once."""
     for _ in range(100):

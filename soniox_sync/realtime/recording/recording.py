@@ -59,7 +59,7 @@ class Recording(RecordingHandlers):
         context: RecorderContext,
         *,
         cancel: Optional[CancelToken] = None,
-        max_buffered_events: int = 10_000,
+        max_buffered_events: int,
         clock: Clock = process_clock,
     ) -> None:
         outlet = SttOutlet(

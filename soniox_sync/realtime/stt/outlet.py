@@ -61,10 +61,12 @@ class SttOutlet(Outlet[SttEvent]):
         Returns False when the queue is full.
         """
         self.transcript.add_event(event)
-        live = event.kind != "result" and not self.delivery.is_pushed
-        if live and self.events.has(event.kind):
+        kind = event.kind
+        live = kind != "result" and not self.delivery.is_pushed
+        # of the end a handler that comes later is told as well
+        if live and (kind == "finished" or self.events.has(kind)):
             event.dispatched = True
-            self.events.emit(event.kind)
+            self.events.emit(kind)
         return self.delivery.put(event, 1)
 
     def _run_handlers(self, event: SttEvent) -> None:

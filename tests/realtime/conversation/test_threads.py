@@ -316,6 +316,39 @@ def test_no_text_is_drawn_while_an_answer_is_held() -> None:
     assert job.may_go_on() is False
 
 
+def test_a_held_reply_that_is_cut_for_good_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its generator waits to go on; the cut tells it that it will not."""
+    sink = FakeSink(is_fast=False)
+    is_held, may_go_on, closed = threading.Event(), threading.Event(), threading.Event()
+
+    def reply(*_: Any) -> Iterator[str]:
+        try:
+            yield LONG
+            assert is_held.wait(WAIT)
+            yield ""
+            yield "never drawn"
+        finally:
+            closed.set()
+
+    asked = Job.may_go_on
+
+    def ask(job: Job) -> bool:
+        if is_held.is_set():
+            may_go_on.set()
+        return asked(job)
+
+    monkeypatch.setattr(Job, "may_go_on", ask)
+    with Stage(reply, sink=sink) as stage:
+        stage.ask("hello")
+        eventually(lambda: sink.waiting_ms >= len(LONG) * CHAR_MS - 1)
+        sink.play(CHAR_MS * 8)
+        stage.until("speaking").hear("hm", final=False).until("listening")
+        is_held.set()
+        assert may_go_on.wait(WAIT)
+        stage.hear("stop")
+        assert closed.wait(WAIT)
+
+
 def test_a_peer_that_is_gone_is_a_hang_up() -> None:
     """The loop ends normally."""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from soniox_sync.errors import QuotaError, SonioxConnectionError
+from soniox_sync.errors import BufferOverflowError, QuotaError, SonioxConnectionError
 from soniox_sync.protocol.states import TtsPhase
 from soniox_sync.protocol.tts import AudioChunk, StreamRecord
 from soniox_sync.realtime.pool.slot import PooledConnection, Slot
@@ -63,6 +63,7 @@ def test_only_a_limit_of_the_account_is_one() -> None:
     slot, owner, _, _ = made()
     slot.failed(QuotaError("no money", error_type="organization_balance_exhausted"))
     slot.failed(SonioxConnectionError("lost"))
+    slot.failed(BufferOverflowError("too slow"))  # of our side, with no type of the service's
     assert owner.exceeded == 0
     slot.failed(QuotaError("too many", error_type="limit_exceeded"))
     assert owner.exceeded == 1

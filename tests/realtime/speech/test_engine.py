@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Optional
 
 import pytest
@@ -15,6 +16,7 @@ from soniox_sync.errors import SonioxConnectionError, SonioxError, StateError, e
 from soniox_sync.protocol.tts import AudioChunk
 from soniox_sync.realtime.speech.attempt import Attempt
 from soniox_sync.realtime.speech.engine import Engine, PartEnd, PartQueue
+from soniox_sync.realtime.speech.lengths import estimate_sec
 from soniox_sync.realtime.speech.planner import Planner, SpeechLimits
 from soniox_sync.sandbox import Sandbox
 from tests.waiting import WAIT, ManualClock, eventually
@@ -38,6 +40,7 @@ class Stream:
         self.config = config
         self.sent: queue.SimpleQueue[tuple[str, bool]] = queue.SimpleQueue()
         self.cancelled = threading.Event()
+        self.cancel_secs: list[float] = []  # how long each cancel() may take
         self.failed: list[SonioxError] = []
         self.error: Optional[SonioxError] = None  # of the next send
         self.observer: Any = None
@@ -51,6 +54,7 @@ class Stream:
         self.sent.put((text, end))
 
     def cancel(self, deadline: Any) -> None:
+        self.cancel_secs.append(deadline.at_most(9.0))
         self.cancelled.set()
 
     def fail(self, error: SonioxError) -> None:
@@ -96,13 +100,18 @@ class Opener:
 class Bench:
     """A speech whose text, service and consumer the test is. A context manager."""
 
-    def __init__(self, **patience: Any) -> None:
-        self.opener, self.clock = Opener(), ManualClock(0)
+    def __init__(
+        self,
+        opener: Optional[Opener] = None,
+        config: TtsStreamConfig = CONFIG,
+        **patience: Any,
+    ) -> None:
+        self.opener, self.clock = opener or Opener(), ManualClock(0)
         self.texts: queue.SimpleQueue[Optional[str]] = queue.SimpleQueue()
         self.engine = Engine(
             self._read(),
             self.opener,
-            CONFIG,
+            config,
             SpeechLimits(),
             Patience(**{"reconnect_base_delay_sec": 0.0, **patience}),
             clock=self.clock,  # type: ignore[arg-type]
@@ -255,6 +264,62 @@ def test_an_error_for_good_ends_the_speech_after_its_part() -> None:
         first.observer.failed(REFUSED)
         assert item(part, PartEnd).error is REFUSED
         assert second.cancelled.wait(WAIT)
+        assert second.cancel_secs == [0.0]
+
+
+def test_an_error_for_good_also_ends_a_part_that_has_no_stream_yet() -> None:
+    """A later part that waits for its next attempt is not attempted again."""
+    with Bench(reconnect_base_delay_sec=60.0) as bench:
+        bench.write("One. ")
+        first, part = bench.stream(), bench.part()
+        item(part, Attempt)
+        bench.clock.advance(3.0)  # the writer is quiet
+        bench.poke()
+        assert [first.next(), first.next()] == [("One. ", False), ("", True)]
+        bench.write("Two. ")
+        second, later = bench.stream(), bench.part()
+        item(later, Attempt)
+        second.observer.released(LOSS)
+        bench.stream().observer.released(LOSS)  # the first new attempt is made at once
+        eventually(lambda: len(bench.engine._open_attempts) == 1, "the lost stream is gone")
+        first.observer.failed(REFUSED)
+        assert item(part, PartEnd).error is REFUSED
+
+
+class WaitingOpener(Opener):
+    """Opens no stream until it is closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits_now = threading.Event()
+
+    def open(self, config: TtsStreamConfig, wait_sec: float, connect_sec: Optional[float]) -> Any:
+        self.waits_now.set()
+        assert self.is_closed.wait(WAIT)
+        raise LOSS
+
+
+def test_close_ends_an_opening_that_waits() -> None:
+    """What the pump waits for is closed first, then the pump has ended."""
+    opener = WaitingOpener()
+    with Bench(opener) as bench:
+        bench.write("One. ")
+        assert opener.waits_now.wait(WAIT)
+        bench.engine.close(WAIT)
+        assert not bench.engine._thread.is_alive()
+
+
+def test_the_length_of_compressed_audio_is_estimated_by_its_text() -> None:
+    """Half of what it usually takes to speak it; raw audio is measured."""
+    compressed = replace(CONFIG, audio_format="mp3", sample_rate=24_000)
+    for config, expected in ((compressed, estimate_sec("Hello there. ") / 2), (CONFIG, 1.0)):
+        with Bench(config=config) as bench:
+            bench.write("Hello there. ")
+            stream, part = bench.stream(), bench.part()
+            stream.next()
+            stream.hear(1.0)
+            assert part.part.progress.audio_sec == pytest.approx(expected)
+            assert expected > 0.0
 
 
 def test_a_stream_without_audio_for_20_s_is_failed() -> None:
@@ -272,13 +337,14 @@ def test_a_stream_without_audio_for_20_s_is_failed() -> None:
         assert "no audio from the service for 20 s" in str(error)
 
 
-def test_a_refused_connection_is_the_answer() -> None:
+@pytest.mark.parametrize("kind", ["invalid_request", "invalid_stream_state"])
+def test_a_refused_connection_is_the_answer(kind: str) -> None:
     """Another attempt would be refused in the same way: none is made."""
     bench = Bench()
-    bench.opener.refusal = REFUSED
+    bench.opener.refusal = error_from_frame({"error_code": 400, "error_type": kind})
     with bench:
         bench.write("One.", None)
-        assert item(bench.part(), PartEnd).error.error_type == "invalid_request"
+        assert item(bench.part(), PartEnd).error.error_type == kind
         assert bench.opener.waits == []
 
 
@@ -303,6 +369,12 @@ def test_a_speech_that_was_read_to_its_end_says_so() -> None:
     with Sandbox(engines="tones") as sandbox, sandbox.client() as client:
         speech = client.realtime.speak("Hello.", voice="Emma")
         assert " speaking" in repr(speech)
+        assert speech.audio_format == "wav"
         speech.read(WAIT)
         assert " finished" in repr(speech)
         speech.close()
+        stopped = client.realtime.speak("Hello.", voice="Emma", audio_format="pcm_s16le")
+        assert stopped.audio_format == "pcm_s16le"
+        stopped.cancel()
+        assert " cancelled" in repr(stopped)
+        stopped.close()

@@ -45,6 +45,14 @@ def test_the_worked_example() -> None:
     assert planner.is_done
 
 
+def test_the_timer_of_a_sentence_is_when_it_is_sent() -> None:
+    """What looks complete is a sentence at `settle_sec`, not only after it."""
+    planner = Planner(SpeechLimits(settle_sec=0.25))
+    planner.add("I am fine.", 0.0)
+    assert planner.wake_at() == 0.25
+    assert sends(planner, 0.25) == [(0, "I am fine.", False)]
+
+
 @pytest.mark.parametrize("index", range(12))
 def test_no_stream_of_a_stalling_writer_is_killed(index: int) -> None:
     """Texts of writers that stall for up to 30 s are spoken exactly, and no stream is killed."""

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from soniox_sync.realtime.speech.lengths import estimate_sec, is_speakable
-from soniox_sync.realtime.speech.segmenter import Segmenter
+from soniox_sync.realtime.speech.segmenter import Segmenter, _is_clean
 from tests.realtime.speech.virtual import mixed_text
 from tests.transcript.helpers import steps_of
 
@@ -47,6 +47,20 @@ def sentences(text: str, step: int = 10_000) -> list[str]:
 def test_sentences_are_found(text: str, expected: list[str]) -> None:
     """In many scripts, sentences end where a reader expects it, and only there."""
     assert sentences(text) == expected
+
+
+def test_a_long_sentence_is_not_split_after_its_first_words() -> None:
+    """A clause of less than two fifths of what may be sent at once is too short to be a piece."""
+    text = "Well, " + "and so it went on " * 60
+    first = sentences(text)[0]
+    assert len(first) > 100 and text.startswith(first)
+
+
+@pytest.mark.parametrize("joiner", ["\u0301", "\u200c", "\u200d", "\u0903"])
+def test_what_belongs_to_the_letter_before_it_stays_with_it(joiner: str) -> None:
+    """Marks and joiners, and what follows a zero-width joiner."""
+    assert not _is_clean(f"a{joiner}b", 1)
+    assert _is_clean(f"a{joiner}\u4e00", 2) is (joiner != "\u200d")
 
 
 def test_the_worked_example() -> None:

@@ -49,6 +49,12 @@ def test_nothing_is_spoken_twice_when_nothing_matches() -> None:
     assert spoken_length("10 20 30 40 50", "ten twenty thirty") >= len("10 20")
 
 
+@pytest.mark.parametrize("spoken", ["...", "um", "um uh er"])
+def test_what_is_not_in_the_text_moves_nothing(spoken: str) -> None:
+    """Pauses and fillers are no part of it: the first word is still to be spoken."""
+    assert spoken_length("Hello there", spoken) == 0
+
+
 def test_characters_without_audio_do_not_count() -> None:
     """Characters whose audio was not received yet are left out."""
     times = [("a", 0.0), ("b", 0.1), ("c", 0.2)]

@@ -230,3 +230,25 @@ def test_unknown_events_and_handlers_are_refused(raw_peer: RawPeer) -> None:
         assert isinstance(raised_by(lambda: session.on("result", 7)), ConfigurationError)
         remote.send(message(tokens=[token("x")]), finished())
         assert [e.text for e in drain(session)] == ["x", ""]
+
+
+@pytest.mark.parametrize("event", ["connected", "finished", "disconnected"])
+def test_what_happened_once_is_told_to_a_late_handler(raw_peer: RawPeer, event: str) -> None:
+    """A session is handed out connected, and may be over before anybody listens."""
+    with connected_stt(raw_peer) as (session, remote):
+        session.on("result", lambda _: None)
+        remote.send(result(token("Hello.")), finished(), close_frame())
+        session.finish(WAIT)
+        session.close()
+        told = threading.Event()
+        session.on(event, lambda *_: told.set())
+        assert told.wait(WAIT)
+
+
+def test_the_end_is_told_when_it_is_said(raw_peer: RawPeer) -> None:
+    """Iterating ends with the service's word that it has finished, not with its close."""
+    with connected_stt(raw_peer) as (session, remote):
+        session.send_audio(b"\0\0")
+        session.end_audio()
+        remote.send(result(token("Hello.")), finished())
+        assert [event.kind for event in session] == ["result", "finished"]

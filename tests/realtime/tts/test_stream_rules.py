@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +13,7 @@ from soniox_sync.errors import SonioxConnectionError
 from soniox_sync.protocol.dialects import NATIVE_TTS
 from soniox_sync.protocol.states import TtsPhase
 from soniox_sync.protocol.tts import StreamRecord
+from soniox_sync.realtime.tts.metrics import StreamTimer
 from soniox_sync.realtime.tts.multiplexer import TtsMultiplexer
 from tests.peers import TEXT, RawPeer, message
 from tests.realtime.servers import VOICE, audio, begin, connected_tts, raised_by, whole
@@ -27,6 +29,7 @@ def test_a_stream_fails_once(raw_peer: RawPeer) -> None:
         for error in (FIRST, SECOND):
             Task(lambda error=error: stream._core.fail(error)).result()
         assert "first" in str(raised_by(stream.read))
+        assert stream._core.record.error is FIRST
         assert remote.recv_message().json == {"stream_id": "s1", "cancel": True}
         connection.keep_alive()
         assert remote.recv_message().json == {"keep_alive": True}
@@ -139,3 +142,54 @@ def test_a_connection_with_an_error_is_not_used_again() -> None:
     assert multiplexer.is_usable
     multiplexer.messages_received([(TEXT, b'{"error_code": 503, "error_message": "no"}')])
     assert usable == [False]
+
+
+def test_a_stream_is_timed_from_its_first_text() -> None:
+    """Further texts do not move it, nor does a second end."""
+    now = [10.0]
+    timer = StreamTimer(lambda: now[0])
+    timer.text_sent(3.0)
+    timer.text_sent(5.0)
+    timer.ended()
+    now[0] = 20.0
+    timer.ended()
+    assert (timer.first_text, timer.end) == (3.0, 10.0)
+
+
+def test_messages_after_one_that_is_ignored_are_handled() -> None:
+    """A gateway greets in a message of its own, perhaps together with the first answer."""
+    told: list[Any] = []
+    multiplexer = TtsMultiplexer(
+        replace(NATIVE_TTS, read=lambda frame: frame if "error_code" in frame else None),
+        message_key=None,
+        keepalive_sec=20.0,
+        on_error=told.append,
+        on_ended=lambda: None,
+    )
+    connection: Any = SimpleNamespace(
+        is_open=True,
+        log=lambda *_: None,
+        redactor=SimpleNamespace(error=lambda error: error),
+        expect_close=lambda seconds: None,
+    )
+    multiplexer.connection = connection
+    error = b'{"error_code": 503, "error_message": "no"}'
+    multiplexer.messages_received([(TEXT, b'{"type": "ready"}'), (TEXT, error)])
+    assert [each.status_code for each in told] == [503]
+
+
+def test_audio_that_cannot_be_decoded_reaches_no_handler(
+    raw_peer: RawPeer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The handler of errors gets why, once, and nothing else fails for it."""
+    with connected_tts(raw_peer) as (connection, remote):
+        stream = begin(connection, remote, "s1")
+        got: list[Any] = []
+        over = threading.Event()
+        stream.on("audio", got.append)
+        stream.on("error", lambda error: (got.append(error.code), over.set()))
+        with caplog.at_level("ERROR", "soniox_sync"):
+            remote.send(audio("s1", b"one"), message(stream_id="s1", audio="A==="))
+            assert over.wait(WAIT)
+        assert got == [b"one", "protocol_error"]
+        assert caplog.text == ""

@@ -1,0 +1,108 @@
+"""What a source of the user's says by having, or not having, an attribute; and how it ends."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from typing import Any
+
+import pytest
+
+from soniox_sync import AbortError, SonioxClient
+from soniox_sync.errors import SonioxError
+from soniox_sync.sandbox import Sandbox
+from soniox_sync.sources import IterableSource
+from soniox_sync.transport.deadline import Deadline
+from tests.waiting import WAIT
+
+RAW = {"audio_format": "pcm_s16le", "sample_rate": 16000, "num_channels": 1}
+
+
+class Silent:
+    """Source that ends without any audio. Has no attributes but its methods."""
+
+    def start(self, handlers: Any) -> None:
+        threading.Thread(target=handlers.on_end).start()
+
+    def stop(self) -> None:
+        """Do nothing."""
+
+
+class SilentFile(Silent):
+    """The same, and says that it is not live."""
+
+    is_live = False
+
+
+class Endless(Silent):
+    """Source that never ends."""
+
+    def start(self, handlers: Any) -> None:
+        """Deliver nothing."""
+
+
+def told(client: SonioxClient, source: Any) -> tuple[list[str], Any]:
+    """Return what the handlers of a recording were told, in order, and what it raised."""
+    events: queue.SimpleQueue[str] = queue.SimpleQueue()
+    recording = client.realtime.record(source=source, **RAW)
+    recording.on("error", lambda error: events.put(f"error {type(error).__name__}"))
+    recording.on("finished", lambda *_: events.put("finished"))
+    if isinstance(source, Endless):
+        recording.cancel()
+    error = None
+    try:
+        recording.wait(WAIT)
+    except SonioxError as raised:
+        error = raised
+    recording._listener._outlet.worker.drain(Deadline(WAIT))
+    recording.close()
+    return [events.get() for _ in range(events.qsize())], error
+
+
+@pytest.fixture
+def client() -> Any:
+    """Provide a client of a sandbox."""
+    with Sandbox(engines="tones") as sandbox, sandbox.client() as client:
+        yield client
+
+
+def test_a_source_is_live_unless_it_says_otherwise(client: SonioxClient) -> None:
+    """A microphone may hear nothing; a file without audio is a mistake."""
+    events, error = told(client, Silent())
+    assert (events, error) == (["finished"], None)
+    events, error = told(client, SilentFile())
+    assert isinstance(error, SonioxError) and "no audio at all" in str(error)
+    assert len(events) == 1 and events[0].startswith("error ")
+
+
+@pytest.mark.parametrize("way", ["handler", "iterated", "nobody"])
+def test_the_end_is_told_to_a_handler_that_comes_after_it(client: SonioxClient, way: str) -> None:
+    """However the events were taken, or not at all: it would otherwise wait for ever."""
+    recording = client.realtime.record(source=IterableSource([bytes(3200)]), **RAW)
+    if way == "handler":
+        recording.on("result", lambda _: None)
+    elif way == "iterated":
+        assert [event.kind for event in recording][-1] == "finished"
+    recording.wait(WAIT)
+    told = threading.Event()
+    recording.on("finished", told.set)
+    assert told.wait(WAIT)
+    recording.close()
+
+
+def test_the_thread_of_the_handlers_has_the_name_it_is_documented_with(
+    client: SonioxClient,
+) -> None:
+    """A dump of all threads tells whose handlers run."""
+    with client.realtime.record(source=Endless(), **RAW) as recording:
+        names: queue.SimpleQueue[str] = queue.SimpleQueue()
+        recording.on("state_change", lambda _: names.put(threading.current_thread().name))
+        recording.cancel()
+        assert names.get(timeout=WAIT) == "soniox-callback-recording"
+
+
+def test_an_end_that_was_asked_for_is_no_error(client: SonioxClient) -> None:
+    """A handler of errors is told of none after `cancel()`."""
+    events, error = told(client, Endless())
+    assert isinstance(error, AbortError)
+    assert events == []
