@@ -84,7 +84,8 @@ class TtsStep(enum.Enum):
     END = "finish"
     CANCEL = "cancel"
     GOT_ERROR = "receive an error"
-    GOT_TERMINATED = "be terminated"
+    GOT_TERMINATED = "be terminated"  # complete, or no longer wanted
+    GOT_CUT_OFF = "be cut off"  # terminated after an error, or before its audio was complete
     LOST = "lose its connection"
 
 
@@ -98,20 +99,23 @@ TTS: Mapping[tuple[TtsPhase, TtsStep], TtsPhase] = {
     (P.ACTIVE, S.END): P.FINISHING,
     (P.ACTIVE, S.CANCEL): P.CANCELLED,
     (P.ACTIVE, S.GOT_ERROR): P.FAILED,
-    (P.ACTIVE, S.GOT_TERMINATED): P.DEAD,  # a server abort (PROTOCOL 3.3.4)
+    (P.ACTIVE, S.GOT_TERMINATED): P.ENDED,  # all audio came before our text_end
+    (P.ACTIVE, S.GOT_CUT_OFF): P.DEAD,  # a server abort (PROTOCOL 3.3.4)
     (P.ACTIVE, S.LOST): P.DEAD,
     (P.FINISHING, S.CANCEL): P.CANCELLED,
     (P.FINISHING, S.GOT_ERROR): P.FAILED,
     (P.FINISHING, S.GOT_TERMINATED): P.ENDED,
+    (P.FINISHING, S.GOT_CUT_OFF): P.DEAD,
     (P.FINISHING, S.LOST): P.DEAD,
     (P.CANCELLED, S.CANCEL): P.CANCELLED,
     # no longer wanted: any end is acceptable
     (P.CANCELLED, S.GOT_ERROR): P.CANCELLED,
     (P.CANCELLED, S.GOT_TERMINATED): P.ENDED,
+    (P.CANCELLED, S.GOT_CUT_OFF): P.DEAD,  # it had failed here, and was cancelled there for that
     (P.CANCELLED, S.LOST): P.ENDED,
     (P.FAILED, S.CANCEL): P.FAILED,
     (P.FAILED, S.GOT_ERROR): P.FAILED,
-    (P.FAILED, S.GOT_TERMINATED): P.DEAD,
+    (P.FAILED, S.GOT_CUT_OFF): P.DEAD,
     (P.FAILED, S.LOST): P.DEAD,
     (P.ENDED, S.CANCEL): P.ENDED,
     (P.ENDED, S.LOST): P.ENDED,

@@ -350,9 +350,8 @@ class TtsStreams:
                     "the text again on a new stream",
                     error_type="terminated_early",
                 )
-            self._move(record, TtsStep.GOT_TERMINATED, whose)
-            # without an error it is complete, even if all audio came before our text_end
-            record.phase = TtsPhase.ENDED if record.error is None else TtsPhase.DEAD
+            is_whole = record.error is None
+            self._move(record, TtsStep.GOT_TERMINATED if is_whole else TtsStep.GOT_CUT_OFF, whose)
         return chunk
 
     def connection_lost(self, record: StreamRecord, error: SonioxError) -> None:

@@ -30,11 +30,11 @@ TTS_EXPECTED = {
         P.FAILED: P.FAILED,
     },
     S.GOT_TERMINATED: {
-        P.ACTIVE: P.DEAD,
+        P.ACTIVE: P.ENDED,
         P.FINISHING: P.ENDED,
         P.CANCELLED: P.ENDED,
-        P.FAILED: P.DEAD,
     },
+    S.GOT_CUT_OFF: dict.fromkeys((P.ACTIVE, P.FINISHING, P.CANCELLED, P.FAILED), P.DEAD),
     S.LOST: {
         P.NEW: P.DEAD,
         P.ACTIVE: P.DEAD,
@@ -112,7 +112,7 @@ def test_predicates_agree_with_the_table(phase: TtsPhase) -> None:
     """The predicates of a phase agree with the table."""
     assert phase.can_send_text == (phase in TTS_EXPECTED[S.TEXT])
     # the id is free exactly when the server can send no more frames for it
-    assert phase.is_over == (phase is not P.NEW and phase not in TTS_EXPECTED[S.GOT_TERMINATED])
+    assert phase.is_over == (phase is not P.NEW and phase not in TTS_EXPECTED[S.GOT_CUT_OFF])
     assert phase.wants_audio == (phase in (P.ACTIVE, P.FINISHING))
     assert isinstance(phase.public, TtsStreamState)
 
