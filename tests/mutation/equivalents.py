@@ -6,25 +6,8 @@ counts them apart, and a test fails when one no longer exists.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from .live import LIVE
-
-
-class Equivalent(NamedTuple):
-    """One of them, as it is printed: its module and scope, the line before and after."""
-
-    module: str
-    scope: str
-    before: str
-    after: str
-    reason: str
-
-    @property
-    def identity(self) -> str:
-        """The same as of `Mutant`."""
-        return f"{self.module}:{self.scope}: {self.before} -> {self.after}"
-
+from .mutants import Equivalent
 
 _RECORDER = "soniox_sync/recorder/"
 _PROTOCOL = "soniox_sync/protocol/"
@@ -320,5 +303,5 @@ EQUIVALENTS: tuple[Equivalent, ...] = (
         "if True:",
         "only faster: what is called looks again",
     ),
-    *(Equivalent(*each) for each in LIVE),
+    *LIVE,
 )

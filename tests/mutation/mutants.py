@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Optional, Union
+from typing import NamedTuple, Optional, Union
 
 from .exempt import has_labels, is_exempt, is_exempt_string
 
@@ -88,6 +88,21 @@ class Mutant:
         old = "\n".join(f"- {line}" for line in self.before.splitlines())
         new = "\n".join(f"+ {line}" for line in self.after.splitlines())
         return f"{where}\n{old}\n{new}"
+
+
+class Equivalent(NamedTuple):
+    """A mutant that no test can kill, as it is printed: the line before and after, and why."""
+
+    module: str
+    scope: str
+    before: str
+    after: str
+    reason: str
+
+    @property
+    def identity(self) -> str:
+        """The same as of `Mutant`."""
+        return f"{self.module}:{self.scope}: {self.before} -> {self.after}"
 
 
 def mutants_of(path: Path, module: str) -> list[Mutant]:
