@@ -21,6 +21,10 @@ from .._support.reprs import counted, summary
 
 _log = logging.getLogger("soniox_sync")
 
+# cancelled timers that are kept, besides as many as there are live ones: removing them costs as
+# much as looking at all
+_SPARE_TIMERS = 64
+
 
 class Timer:
     """Call scheduled on a clock. Safe from any thread."""
@@ -107,6 +111,10 @@ class Clock:
             self._live -= 1
             if self._live == 0:
                 changed.notify()  # nothing is left to wait for: the thread ends
+            elif len(self._heap) > 2 * self._live + _SPARE_TIMERS:
+                # each cancelled one would stay until its time: hours, for a limit of a session
+                self._heap[:] = [each for each in self._heap if each[2].callback is not None]
+                heapq.heapify(self._heap)
 
     def _run(self) -> None:
         while True:

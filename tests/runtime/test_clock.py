@@ -274,6 +274,34 @@ def test_an_earlier_timer_wakes_a_clock_that_waits(clock: Clock) -> None:
     late.cancel()
 
 
+@pytest.mark.parametrize("live", [1, 500])
+def test_cancelled_timers_do_not_pile_up(live: int) -> None:
+    """A process that opens and closes sessions for hours keeps no more than it uses."""
+    clock = Clock()
+    ran = threading.Event()
+    kept = [clock.call_later(3600.0, lambda: None) for _ in range(live)]
+    for _ in range(10_000):
+        clock.call_later(7200.0, lambda: None).cancel()
+    assert live <= len(clock._heap) <= 2 * live + 65
+    clock.call_later(0.0, ran.set)
+    assert ran.wait(WAIT)
+    for timer in kept:
+        timer.cancel()
+
+
+def test_timers_run_in_order_after_others_were_removed() -> None:
+    """The heap is one again once it was compacted."""
+    clock, ran, over = Clock(), [], threading.Event()
+    begin = clock.now() + 0.2
+    for number in (3, 1, 2, 0):
+        clock.call_at(begin + number / 1000, lambda number=number: ran.append(number))
+    for number in range(500):
+        clock.call_later(3600.0 - number, lambda: None).cancel()
+    clock.call_at(begin + 0.01, over.set)
+    assert over.wait(WAIT)
+    assert ran == [0, 1, 2, 3]
+
+
 def test_a_clock_has_no_other_attributes() -> None:
     """What is made when it is first used is its guard alone: a wrong name is an error."""
     assert not hasattr(Clock(), "unknown")
