@@ -12,7 +12,7 @@ from typing import Any, Optional
 
 from flask import Flask, render_template, request
 from flask_sock import Sock
-from sockets import closing
+from sockets import closing, refuse_other_sites
 from talk import talk
 
 from soniox_sync import SonioxClient
@@ -26,6 +26,7 @@ def create_app(client: Optional[SonioxClient] = None) -> Flask:
     client = client or SonioxClient()  # reads SONIOX_API_KEY
     # a phone that loses its network sends no close frame: an unanswered ping ends its conversation
     app.config["SOCK_SERVER_OPTIONS"] = {"ping_interval": 25}
+    app.before_request(refuse_other_sites)
 
     @app.get("/")
     def page() -> str:

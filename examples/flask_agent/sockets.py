@@ -1,4 +1,4 @@
-"""The end of the page's WebSocket under Flask's development server."""
+"""The page's WebSocket: whose page it is, and its end under Flask's development server."""
 
 from __future__ import annotations
 
@@ -6,8 +6,20 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from socket import SHUT_WR
 from typing import Any
+from urllib.parse import urlsplit
 
+from flask import abort, request
 from simple_websocket import ConnectionClosed
+
+
+def refuse_other_sites() -> None:
+    """Refuse requests of pages that are not ours; for `app.before_request()`.
+
+    A browser lets any page in the world open a WebSocket to this site, and use its key.
+    """
+    origin = request.headers.get("Origin")
+    if origin is not None and urlsplit(origin).netloc != request.host:
+        abort(403, "The page is not ours.")
 
 
 @contextmanager

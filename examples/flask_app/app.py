@@ -12,6 +12,7 @@ from typing import Optional
 
 from captions import captions, sock
 from flask import Flask, redirect, url_for
+from sockets import refuse_other_sites
 from speech import speech
 from werkzeug.wrappers import Response
 
@@ -25,6 +26,7 @@ def create_app(client: Optional[SonioxClient] = None) -> Flask:
     app.extensions["soniox"] = client or SonioxClient()  # reads SONIOX_API_KEY
     # a phone that loses its network sends no close frame: an unanswered ping ends its session
     app.config["SOCK_SERVER_OPTIONS"] = {"ping_interval": 25}
+    app.before_request(refuse_other_sites)
     app.register_blueprint(speech)
     app.register_blueprint(captions)
     sock.init_app(app)

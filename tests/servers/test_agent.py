@@ -73,6 +73,16 @@ class Page:
         return [event for event in self.events if event["event"] == "turn"]
 
 
+@pytest.mark.parametrize("origin", ["https://elsewhere.example", "null"])
+def test_a_page_of_another_site_cannot_talk(site: ServerProcess, web: Any, origin: str) -> None:
+    """Its WebSocket, of which browsers ask nobody, is refused; the site's own page is served."""
+    upgrade = {"Upgrade": "websocket", "Connection": "Upgrade", "Origin": origin}
+    answer = web.get(f"{site.url}/live", headers=upgrade, timeout=TIMEOUT_SEC)
+    assert answer.status_code == 403
+    own = web.get(site.url, headers={"Origin": site.url}, timeout=TIMEOUT_SEC)
+    assert own.status_code == 200
+
+
 def test_a_scripted_visitor(site: ServerProcess, soniox_sandbox: Sandbox) -> None:
     """The agent answers, is interrupted at a word, and answers the interruption."""
     pytest.importorskip("espeakng_loader", reason="a caller speaks with espeak-ng")

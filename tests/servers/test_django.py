@@ -212,10 +212,11 @@ def test_an_error_of_the_service_reaches_the_page(
     assert "No such thing" in message["reason"]
 
 
-def test_a_page_of_another_site_cannot_listen(site: ServerProcess, web: Any) -> None:
+@pytest.mark.parametrize("origin", ["https://elsewhere.example", "null"])
+def test_a_page_of_another_site_cannot_listen(site: ServerProcess, web: Any, origin: str) -> None:
     """A WebSocket of another origin is refused, and so is a request that is none."""
     live = f"{site.url}/live"
-    upgrade = {"Upgrade": "websocket", "Origin": "https://elsewhere.example"}
+    upgrade = {"Upgrade": "websocket", "Origin": origin}
     assert web.get(live, headers=upgrade, timeout=TIMEOUT_SEC).status_code == 403
     assert web.get(live, timeout=TIMEOUT_SEC).status_code == 426
 

@@ -36,6 +36,16 @@ def site(environment: dict[str, str]) -> Iterator[ServerProcess]:
         yield server
 
 
+@pytest.mark.parametrize("origin", ["https://elsewhere.example", "null"])
+def test_a_page_of_another_site_is_refused(site: ServerProcess, web: Any, origin: str) -> None:
+    """Its WebSocket, of which browsers ask nobody; a page of the site's own is served."""
+    upgrade = {"Upgrade": "websocket", "Connection": "Upgrade", "Origin": origin}
+    answer = web.get(f"{site.url}/captions/live", headers=upgrade, timeout=TIMEOUT_SEC)
+    assert answer.status_code == 403
+    own = web.get(f"{site.url}/captions", headers={"Origin": site.url}, timeout=TIMEOUT_SEC)
+    assert own.status_code == 200
+
+
 # -- speech ---------------------------------------------------------------------------------------
 
 

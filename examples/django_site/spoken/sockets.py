@@ -21,7 +21,8 @@ def websocket(talk: Callable[[HttpRequest, Any], None]) -> Callable[[HttpRequest
     def view(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
         if request.headers.get("Upgrade", "").lower() != "websocket":
             return HttpResponse("Expects a WebSocket.", status=426)
-        if urlsplit(request.headers.get("Origin", "")).netloc not in ("", request.get_host()):
+        origin = request.headers.get("Origin")
+        if origin is not None and urlsplit(origin).netloc != request.get_host():
             return HttpResponse("The page is not ours.", status=403)  # as with Django's CSRF tokens
         # a phone that loses its network sends no close frame: an unanswered ping ends its session
         socket = Server.accept(request.META, ping_interval=25)
