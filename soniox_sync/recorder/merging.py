@@ -16,6 +16,12 @@ A connection lost in the middle of a word (tokens as text start-end, `?` not fin
                           "ack" 300-430 is new; all of " cat" is new
     delivered in all      " The black cat"
 
+A word of which `finalize()` made half final, and which a container repeats from before it::
+
+    session 0 from 0      " The" 0-90, " hel" 100-180: finalized, lost
+    session 1 from 0      "The" 0-90, " hello" 100-300
+                          "hello" begins as " hel" does and goes on after it: "lo" 180-300 is new
+
 Translations have no times, so their repetitions are found by their text: see `TranslationDedup`.
 """
 
@@ -64,7 +70,10 @@ class Merger:
         self._word_text = ""
         # The start of a word was delivered, and its session lost before the rest was received.
         self._word_is_open = False
-        self._open_word_text = ""
+        # the last word that an earlier session delivered, and where its first half ends
+        self._floor_word = ""
+        self._floor_word_ms = -1
+        self._rest: Optional[Token] = None  # the token that was delivered without that
         # -- translation
         # up to here originals were final in some session, whether delivered or dropped
         self._originals_final_ms = 0
@@ -85,7 +94,11 @@ class Merger:
         self._floor_ms = -1 if self._last_end_ms is None else self._last_end_ms
         # a word may stay open over several sessions, until one of them delivers the rest of it
         self._word_is_open = self._word_is_open or self._mid_word
-        self._open_word_text = self._word_text if self._word_is_open else ""
+        self._floor_word = self._word_text
+        if self._word_is_open:
+            self._floor_word_ms = self._floor_ms
+        else:
+            self._floor_word_ms = (self._word_start_ms + self._floor_ms) // 2
         self._speech_seam.begin(mid_word=self._word_is_open)
         self._translation_seam.begin(mid_word=False)
         self._dedup.begin(offset_ms)
@@ -176,11 +189,17 @@ class Merger:
         # by is_translation: whether the next token is the first of its text
         first = {False: True, True: True}
         for token in tokens:
-            for moved in self._undelivered(token):
+            undelivered = self._undelivered(token)
+            if not (undelivered or token.is_translation):
+                first[False] = False  # what follows is not the first of its session
+                if token.is_final:
+                    self._speech_seam.close()
+            for moved in undelivered:
                 is_translation = moved.is_translation
                 if first[is_translation]:
                     first[is_translation] = False
-                    moved.text = self._seam_of(moved).join(moved.text)
+                    if moved is not self._rest:
+                        moved.text = self._seam_of(moved).join(moved.text)
                 kept.append(moved)
                 self._record(moved)
         self.has_partial = any(not token.is_final for token in kept)
@@ -235,6 +254,7 @@ class Merger:
 
     def _late_result(self, kept: list[Token], raw: Mapping[str, Any]) -> Result:
         for token in kept:
+            token.text = self._translation_seam.join(token.text)  # it may be the session's first
             self._record(token)
         return Result(kept, self.final_ms, self.total_ms, False, raw)
 
@@ -261,12 +281,14 @@ class Merger:
             return self._shift(token)
         start = token.start_ms + self._offset_ms
         end = start if token.end_ms is None else token.end_ms + self._offset_ms
-        if self._open_word_text and start < self._floor_ms < end:
-            # one token for a word whose start was delivered: only the rest of it is new
+        if self._floor_word and start < self._floor_word_ms and self._floor_ms < end:
+            # One token for a word whose start was delivered: only the rest of it is new. It was cut
+            # by the loss of its session, or by a `finalize()` in the middle of it.
             bare = token.text.lstrip()
-            if bare.startswith(self._open_word_text) and bare != self._open_word_text:
-                rest = bare[len(self._open_word_text) :]
-                return self._shift(token, rest, self._floor_ms)
+            if bare.startswith(self._floor_word):
+                rest = bare[len(self._floor_word) :]
+                self._rest = self._shift(token, rest, self._floor_ms) if rest else None
+                return self._rest
         # Two sessions place a word a few milliseconds apart: compare its middle.
         if start + end <= 2 * self._floor_ms and start < self._floor_ms:
             return None

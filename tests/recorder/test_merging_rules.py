@@ -266,3 +266,72 @@ def test_a_session_without_anything_to_hold_back_flushes_nothing() -> None:
     event = merger.flush()
     assert event is not None
     assert (event.kind, [t.text for t in event.result.tokens]) == ("result", [" a"])
+
+
+# -- words that are heard again ------------------------------------------------------------------
+
+
+def after(*tokens: Token, again_from: int = 0) -> Merger:
+    """Return a merger whose second session hears what the first one delivered again."""
+    merger = Merger()
+    merger.begin(0)
+    accept(merger, *tokens)
+    merger.begin(again_from)
+    return merger
+
+
+def test_a_word_of_which_half_was_final_is_not_doubled() -> None:
+    """A `finalize()` in the middle of a word makes half of it final; a container repeats it all."""
+    merger = after(final("The", 0, 90), final(" cat", 100, 180))
+    assert accept(merger, final("The", 0, 90), final(" cat", 100, 300)) == []
+    assert accept(merger, final(" sleeps", 320, 500)) == [" sleeps"]
+
+
+def test_the_rest_of_a_word_of_which_half_was_final_is_new() -> None:
+    """It continues the word, whether it comes in the token of all of it or in one of its own."""
+    for heard in (
+        [final("The", 0, 90), final(" hello", 100, 300)],
+        [final("The", 0, 90), final(" hel", 100, 180), final("lo", 180, 300)],
+    ):
+        merger = after(final("The", 0, 90), final(" hel", 100, 180))
+        assert accept(merger, *heard) == ["lo"]
+        assert merger.last_end_ms == 300
+
+
+def test_a_rest_that_is_not_final_does_not_move_the_next_word() -> None:
+    """Shown as it continues the word; then the session takes it back, and its first word is new."""
+    merger = after(final("The", 0, 90), final(" hel", 100, 180))
+    assert accept(merger, partial("hello", 100, 300)) == ["lo"]
+    assert accept(merger, final("yellow", 110, 320)) == [" yellow"]
+
+
+def test_a_word_that_is_said_twice_is_delivered_twice() -> None:
+    """The second one begins where the first one ends, give or take some milliseconds."""
+    merger = after(final("No", 100, 200))
+    assert accept(merger, final("No", 98, 203), final(" no", 195, 320)) == [" no"]
+    merger = after(final("No", 100, 200), again_from=195)
+    assert accept(merger, final("No", 0, 125)) == [" No"]
+
+
+def test_another_word_at_the_place_of_half_a_word_is_delivered() -> None:
+    """What was final cannot be taken back, and what most of the audio says is not left out."""
+    merger = after(final("The", 0, 90), final(" hell", 100, 180))
+    assert accept(merger, final("The", 0, 90), final(" yellow", 100, 300)) == [" yellow"]
+
+
+# -- spaces between sessions ---------------------------------------------------------------------
+
+
+def test_the_first_translation_of_a_session_that_was_replaced_gets_a_space() -> None:
+    """It is delivered while the session drains, and follows that of the session before."""
+    merger = after(original("eins", 0, 100), translation("one"), again_from=100)
+    accept(merger, original("zwei", 10, 100))
+    late = merger.accept_late(Result([translation("two"), translation(" three")], 100, 100))
+    assert [token.text for token in late.tokens] == [" two", " three"]
+
+
+def test_a_translation_that_was_held_back_to_the_end_gets_a_space() -> None:
+    """It looked like a repetition until its session ended; then it is the first of it."""
+    merger = in_a_replay("The", " black", " cat")
+    assert accept(merger, translation("The")) == []
+    assert [token.text for token in merger.flush().tokens] == [" The"]

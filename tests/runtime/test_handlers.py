@@ -36,6 +36,15 @@ def test_worker_starts_with_the_first_job(worker: CallbackWorker) -> None:
     assert worker_threads() == []
 
 
+def test_a_worker_keeps_its_thread_until_it_is_stopped(worker: CallbackWorker) -> None:
+    """Between two jobs it waits; no thread is started for each."""
+    threads: list[threading.Thread] = []
+    for _ in range(3):
+        worker.post(lambda: threads.append(threading.current_thread()))
+        settle(worker)
+    assert len(set(threads)) == 1
+
+
 def test_worker_runs_jobs_one_at_a_time_in_order(worker: CallbackWorker) -> None:
     """Jobs of many threads run one at a time, those of each thread in order."""
     running, worst, order = [0], [0], []

@@ -252,6 +252,9 @@ def check_words(plan: Plan, outcome: Outcome) -> None:
     assert names == [text for text, _, _ in expected], _difference(names, expected)
     for (text, start, end), (_, true_start, true_end) in zip(words, expected):
         off = max(abs(start - true_start), abs(end - true_end))
+        # of a word that finalize() cut, a container that is sent again repeats the first half
+        if plan.is_held and plan.muxed is not None and end < true_end:
+            off = abs(start - true_start)
         assert off <= tolerance_ms(plan), f"{text} at {start}-{end}, not {true_start}-{true_end}"
     assert outcome.lost_ms == 0, f"lost_ms is {outcome.lost_ms}"
     if plan.translates and outcome.error is None:
