@@ -34,6 +34,13 @@ LIVE: tuple[Equivalent, ...] = (
         "it is set with the first message, before anything reads it",
     ),
     Equivalent(
+        _REALTIME + "stt/core.py",
+        "SessionCore.pause",
+        "if not drop:",
+        "if True:",
+        "nobody waits for the end of a pause while audio is dropped",
+    ),
+    Equivalent(
         _REALTIME + "tts/stream.py",
         "",
         "_KEEP_ENCODED_BYTES = 1024 * 1024",
