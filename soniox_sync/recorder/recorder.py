@@ -343,10 +343,13 @@ class Recorder(RecorderParts):
             action = self._feed(current, now)
             if action is not None:
                 return action
-        until = current.silent_until(self._context.finish_timeout_sec)
+        patience_sec = self._context.finish_timeout_sec
+        until = current.silent_until(patience_sec)
         if until is not None and now >= until:
             self._actions.append(actions.Abort(current.number))
-            late = "the last result was not received in time"
+            late = (
+                f"the last result was not received: no data from the server for {patience_sec:g} s"
+            )
             self._lose_current(SonioxConnectionError(late, code="finish_timeout"), now)
             return self.next(now)
         if current.opening_until is not None and now >= current.opening_until:

@@ -145,8 +145,8 @@ class Connection:
             if not wait_for(self._opened, deadline):
                 self.fail(
                     ConnectTimeoutError(
-                        f"no connection to {self._target.address} within {timeout_sec:g} s: check "
-                        "the network and the region, or raise connect_timeout_sec"
+                        f"no connection to {self._target.address} {deadline.within}: check the "
+                        "network and the region, or raise connect_timeout_sec"
                     )
                 )
         except BaseException:  # Ctrl-C: the reader must not outlive the call
@@ -230,14 +230,16 @@ class Connection:
         sender = self._sender
         if sender is None:
             raise self._closed_error()
+        limit = deadline or Deadline(self._send_timeout)
         try:
-            sender.send(make, deadline or Deadline(self._send_timeout))
+            sender.send(make, limit)
         except SendAfterClose:
             self._raise_closed()
         except SendTimeout:
             self.fail(
                 SonioxConnectionError(
-                    "send timed out: the server is not reading", code="send_timeout"
+                    f"send timed out: the server is not reading (not sent {limit.within})",
+                    code="send_timeout",
                 )
             )
             self._raise_closed()

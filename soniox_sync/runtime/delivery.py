@@ -243,6 +243,13 @@ def _arity(handler: Handler) -> int:
     return sum(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters)
 
 
+def took_too_long(what: str, deadline: Deadline) -> SonioxTimeoutError:
+    """Return the error for a consumer that has waited until `deadline` for `what`."""
+    return SonioxTimeoutError(
+        f"the {what} did not arrive {deadline.within}: wait longer with timeout_sec=..., or close()"
+    )
+
+
 _END: Any = object()
 _UNCLAIMED = 0
 _ITERATED = 1
@@ -342,6 +349,8 @@ class Delivery(Generic[T]):
     def take(self, deadline: Deadline, what: str) -> Optional[T]:
         """Wait for the next item and return it, or `None` at the end.
 
+        `what` is what the caller waits for, as in "next event", for the message of a timeout.
+
         Raises
             SonioxTimeoutError: no item came before `deadline`.
             StateError: a handler takes the items.
@@ -356,7 +365,7 @@ class Delivery(Generic[T]):
             try:
                 got = take_from(self._items, deadline)
             except queue.Empty:
-                raise SonioxTimeoutError(f"no {what} arrived within the time allowed") from None
+                raise took_too_long(what, deadline) from None
             if got is _END:
                 self._items.put(_END)  # for the next caller
                 if self.error is not None:

@@ -312,8 +312,10 @@ def _translate(
         return _refused(error, target)
     through = f" through {proxy}" if proxy is not None else ""
     if deadline.passed or isinstance(error, (TimeoutError, websocket.WebSocketTimeoutException)):
+        # the system has a limit of its own, which may be the shorter one
+        within = deadline.within if deadline.passed else "before the system gave up"
         return ConnectTimeoutError(
-            f"no connection to {target.address}{through} within the deadline: check the "
+            f"no connection to {target.address}{through} {within}: check the "
             f"{'proxy, the ' if through else ''}network and the region, or raise "
             "connect_timeout_sec"
         )

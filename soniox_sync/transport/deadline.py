@@ -22,9 +22,10 @@ class Deadline:
     run any more, and an object that is only then collected must not keep the process alive.
     """
 
-    __slots__ = ("_at",)
+    __slots__ = ("_at", "_seconds")
 
     def __init__(self, seconds: Optional[float]) -> None:
+        self._seconds = seconds
         # more than a lock can wait for (centuries, infinity) is no limit
         unlimited = seconds is None or seconds >= threading.TIMEOUT_MAX
         self._at = None if unlimited else time.monotonic() + max(0.0, seconds or 0.0)
@@ -38,6 +39,13 @@ class Deadline:
         if sys.is_finalizing():
             return 0.0
         return None if self._at is None else max(0.0, self._at - time.monotonic())
+
+    @property
+    def within(self) -> str:
+        """The limit in words, for the message that it has passed: "within 5 s"."""
+        if self._seconds is None:  # it passes only then
+            return "before the interpreter shut down"
+        return f"within {self._seconds:g} s"
 
     @property
     def passed(self) -> bool:

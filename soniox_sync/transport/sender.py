@@ -65,7 +65,7 @@ class Sender:
             SendAfterClose: the close frame was sent.
         """
         if not (self._lock.acquire(blocking=False) or acquire(self._lock, deadline)):
-            raise SendTimeout("another send was in progress until the deadline")
+            raise SendTimeout(f"another send did not end {deadline.within}")
         try:
             if self._closing:
                 raise SendAfterClose("the connection is closing")

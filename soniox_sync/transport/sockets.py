@@ -74,7 +74,7 @@ class DuplexSocket:
             if self._wait(self._send_needs, wait_sec):
                 return
             if deadline.passed:
-                raise SendTimeout("the peer did not read before the deadline")
+                raise SendTimeout(f"the peer did not read {deadline.within}")
 
     def _wait(self, reading: bool, seconds: Optional[float]) -> bool:
         """Wait until the socket can be read or written; return False after `seconds`."""

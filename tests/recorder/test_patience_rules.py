@@ -15,7 +15,7 @@ from soniox_sync.errors import (
     SonioxConnectionError,
 )
 from soniox_sync.protocol.tokens import Result, SttEvent
-from soniox_sync.recorder.actions import Abort, Announce, Finalize, Finish, Wait
+from soniox_sync.recorder.actions import Abort, Announce, Done, Finalize, Finish, Wait
 from soniox_sync.recorder.finalizing import FinalizeRequests
 from soniox_sync.recorder.holding import Holding
 from soniox_sync.recorder.merging import Merger
@@ -217,6 +217,21 @@ def test_a_session_that_still_answers_is_not_cut() -> None:
     driver.now = 19.0
     assert isinstance(driver.go(), Announce)
     assert Abort(number) in driver.done
+
+
+def test_last_results_that_never_come_fail_with_the_time() -> None:
+    """Without reconnecting the recording ends after `finish_timeout_sec`, which is named."""
+    driver = Driver(auto_reconnect=False)
+    driver.open()
+    driver.capture(1000)
+    driver.recorder.stop()
+    driver.go()
+    driver.now = 10.0
+    done = driver.go()
+    assert isinstance(done, Done)
+    assert isinstance(done.error, SonioxConnectionError)
+    assert done.error.code == "finish_timeout"
+    assert "last result was not received: no data from the server for 10 s" in str(done.error)
 
 
 def test_a_session_has_no_patience_to_keep_before_its_end() -> None:

@@ -138,11 +138,12 @@ def test_what_make_raises_does_not_end_the_connection(pair: Pair, refusal: Excep
 
 
 def test_send_timeout_ends_the_connection(pair: Pair) -> None:
-    """A send timeout fails the connection: part of a frame may have been sent."""
+    """A send timeout fails the connection, and names it: part of a frame may have been sent."""
     connection, remote, listener, _ = pair
     with pytest.raises(SonioxConnectionError) as caught:
         connection.send(lambda: encode_frame(BINARY, BIG), Deadline(0.05))
     assert caught.value.code == "send_timeout"
+    assert "not reading (not sent within 0.05 s)" in str(caught.value)
     cause = listener.end().cause
     assert isinstance(cause, SonioxConnectionError)
     assert cause.code == "send_timeout"

@@ -133,19 +133,24 @@ def test_after_a_cancellation_no_other_address_is_tried(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(
-    ("error", "seconds"),
+    ("error", "seconds", "when"),
     [
-        (OSError("cut off"), 0.0),
-        (TimeoutError(), None),
-        (websocket.WebSocketTimeoutException("late"), None),
+        (OSError("cut off"), 0.0, "within 0 s"),
+        (TimeoutError(), None, "before the system gave up"),
+        (TimeoutError(), 60.0, "before the system gave up"),
+        (websocket.WebSocketTimeoutException("late"), None, "before the system gave up"),
     ],
 )
 def test_a_timeout_is_told_by_the_clock_or_by_its_error(
-    error: Exception, seconds: Optional[float]
+    error: Exception, seconds: Optional[float], when: str
 ) -> None:
-    """At the deadline the socket may be shut down, which fails in any way."""
+    """At the deadline the socket may be shut down, which fails in any way.
+
+    The message names the limit that has passed, which may be the system's own.
+    """
     told = module._explain(error, None, target("ws://far.invalid/"), None, Deadline(seconds))
     assert type(told) is ConnectTimeoutError
+    assert str(told).startswith(f"no connection to far.invalid/ {when}: check the network")
 
 
 # -- sockets -------------------------------------------------------------------------------------

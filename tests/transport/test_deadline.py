@@ -52,6 +52,22 @@ def test_deadline_counts_down_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (deadline.remaining(), deadline.at_most(10), deadline.passed) == (0.0, 0.0, True)
 
 
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (5, "within 5 s"),
+        (0.25, "within 0.25 s"),
+        (0, "within 0 s"),
+        (None, "before the interpreter shut down"),
+    ],
+)
+def test_a_deadline_has_words_for_its_limit(seconds: Optional[float], words: str) -> None:
+    """They name the seconds that were given, not those that are left."""
+    deadline = Deadline(seconds)
+    time.sleep(0.001)
+    assert deadline.within == words
+
+
 def test_no_deadline_never_passes() -> None:
     """`None` waits forever."""
     deadline = Deadline(None)

@@ -32,6 +32,7 @@ def test_silent_server_meets_the_deadline() -> None:
     with RawPeer(answer=lambda remote: None) as peer:
         error = refused(target(peer.url), 0.2)
     assert isinstance(error, ConnectTimeoutError)
+    assert "within 0.2 s: check the network" in str(error)
     assert isinstance(error, TimeoutError)
     assert isinstance(error, ConnectionError)
     assert is_retriable(error)

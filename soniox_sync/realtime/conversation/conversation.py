@@ -273,8 +273,12 @@ class Conversation(ConversationHandlers):
             SonioxError: what ended it; also what `reply` raised, of its own class.
         """
         timeout("timeout_sec", timeout_sec)
-        if not wait_for(self._runtime.ended, Deadline(timeout_sec)):
-            raise SonioxTimeoutError("the conversation has not ended within the time allowed")
+        deadline = Deadline(timeout_sec)
+        if not wait_for(self._runtime.ended, deadline):
+            raise SonioxTimeoutError(
+                f"the conversation did not end {deadline.within}: wait longer with "
+                "wait(timeout_sec=...), or end it with stop()"
+            )
         error = self._runtime.outlet.delivery.error
         if error is not None:
             raise fresh(error)

@@ -92,7 +92,7 @@ class SlotTable:
         try:
             while not waiter.granted:
                 if deadline.passed:
-                    raise SonioxTimeoutError(f"no slot became free in the pool within {wait_sec} s")
+                    raise SonioxTimeoutError(f"no slot became free in the pool {deadline.within}")
                 known = [sec for sec in (deadline.remaining(), pause_sec) if sec is not None]
                 wait_for(waiter.woken, Deadline(min(known, default=None)))
                 with self._lock:

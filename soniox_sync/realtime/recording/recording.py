@@ -178,9 +178,11 @@ class Recording(RecordingHandlers):
             SonioxError: what ended the recording early, of its own class.
         """
         timeout("timeout_sec", timeout_sec)
-        if not wait_for(self._runtime.over, Deadline(timeout_sec)):
+        deadline = Deadline(timeout_sec)
+        if not wait_for(self._runtime.over, deadline):
             raise SonioxTimeoutError(
-                f"the recording did not end within {timeout_sec:g} s; it is {self.state}"
+                f"the recording did not end {deadline.within}; it is {self.state}: wait longer "
+                "with timeout_sec=..., or close()"
             )
         if self._listener.error is not None:
             raise fresh(self._listener.error)

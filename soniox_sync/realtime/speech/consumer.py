@@ -8,6 +8,7 @@ from typing import Any, Optional
 
 from ...errors import SonioxError, SonioxTimeoutError, fresh
 from ...protocol.tts import AudioChunk, Timestamps
+from ...runtime.delivery import took_too_long
 from ...transport.deadline import Deadline, take_from
 from .attempt import Attempt
 from .engine import Engine, PartEnd, PartQueue
@@ -62,7 +63,7 @@ class Consumer:
         try:
             item = take_from(source, deadline)
         except queue.Empty:
-            raise SonioxTimeoutError(f"no {what} arrived within the time allowed") from None
+            raise took_too_long(what, deadline) from None
         if self._engine.cancelled:
             return None
         if isinstance(item, PartQueue):

@@ -185,8 +185,8 @@ class SessionCore:
         """Wait until the gateway takes audio; raise what ended the session instead."""
         if not wait_for(self._ready, deadline):
             raise ConnectTimeoutError(
-                "the gateway did not say in time that it is ready for audio: try again, or raise "
-                "connect_timeout_sec"
+                f"the gateway did not say {deadline.within} that it is ready for audio: try again, "
+                "or raise connect_timeout_sec"
             )
         self.raise_error()
 

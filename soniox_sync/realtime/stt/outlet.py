@@ -88,7 +88,7 @@ class SttOutlet(Outlet[SttEvent]):
     def pull(self) -> Iterator[SttEvent]:
         """Yield events until the end; raise what ended the transcription early."""
         take, forever = self.delivery.take, Deadline(None)
-        while (event := take(forever, "result")) is not None:
+        while (event := take(forever, "next result")) is not None:
             if event is not _WAKE:
                 yield event
 
@@ -121,7 +121,7 @@ class SttOutlet(Outlet[SttEvent]):
         """Wait for the next event as `take()` does; `_WAKE` when the clock reaches `due` first."""
         timer = None if due is None else self._clock.call_at(due, self._wake)
         try:
-            return self.delivery.take(Deadline(None), "result")
+            return self.delivery.take(Deadline(None), "next result")
         finally:
             if timer is not None:
                 timer.cancel()
@@ -228,4 +228,4 @@ class EventSource:
             SonioxError: what ended the transcription early, after the events before it.
         """
         timeout("timeout_sec", timeout_sec)
-        return self._outlet.take(Deadline(timeout_sec), "event")
+        return self._outlet.take(Deadline(timeout_sec), "next event")

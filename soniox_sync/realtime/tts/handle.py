@@ -157,10 +157,11 @@ class TtsStream(StreamHandlers):
         """
         timeout("timeout_sec", timeout_sec)
         core = self._core
-        if not wait_for(core.done, Deadline(timeout_sec)):
+        deadline = Deadline(timeout_sec)
+        if not wait_for(core.done, deadline):
             raise SonioxTimeoutError(
-                f"stream {self.stream_id!r} was not terminated within {timeout_sec:g} s"
-                + self._why_no_end()
+                f"stream {self.stream_id!r} was not terminated {deadline.within}: wait longer with "
+                f"timeout_sec=..., or close(){self._why_no_end()}"
             )
         if core.record.error is not None:
             raise fresh(core.record.error)

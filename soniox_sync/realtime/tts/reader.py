@@ -22,7 +22,7 @@ class ChunkReader:
         self._take = take
         self._kept: deque[AudioChunk] = deque()
 
-    def next(self, deadline: Deadline, what: str = "audio") -> Optional[AudioChunk]:
+    def next(self, deadline: Deadline, what: str = "next audio") -> Optional[AudioChunk]:
         """Return the next chunk, `None` at the end. Raises what the source of the chunks raises."""
         if self._kept:
             try:

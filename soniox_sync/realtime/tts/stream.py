@@ -194,7 +194,7 @@ class StreamCore:
         """End the stream if it is detached; return whether it was."""
         return self.slot is not None and self.slot.give_up(error)
 
-    def next_chunk(self, deadline: Deadline, what: str = "audio") -> Optional[AudioChunk]:
+    def next_chunk(self, deadline: Deadline, what: str = "next audio") -> Optional[AudioChunk]:
         """Wait for the next chunk and decode it; `None` at the end. Raises the stream's error."""
         chunk = self._delivery.take(deadline, what)
         if chunk is not None:

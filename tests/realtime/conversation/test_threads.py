@@ -460,7 +460,7 @@ def test_a_turn_handler_takes_the_place_of_the_loop() -> None:
         stage.conversation.on("turn", turns.append)
         with pytest.raises(StateError, match="cannot iterate"):
             iter(stage.conversation)
-        with pytest.raises(SonioxTimeoutError):
+        with pytest.raises(SonioxTimeoutError, match=r"within 0 s: wait longer .* with stop\(\)$"):
             stage.conversation.wait(0)
         stage.ask("hello")
         stage.wait_turns(1)

@@ -341,10 +341,12 @@ def test_state_changes_are_reported_with_their_reasons(
 
 
 def test_wait_times_out(client: SonioxClient) -> None:
-    """wait() with a timeout raises and leaves the recording running."""
+    """wait() with a timeout raises, with advice, and leaves the recording running."""
     gate = threading.Event()
     recording = recording_of(client, endless(gate))
-    with pytest.raises(SonioxTimeoutError):
+    with pytest.raises(
+        SonioxTimeoutError, match=r"within 0\.05 s; it is \w+: wait longer with time"
+    ):
         recording.wait(0.05)
     assert not recording.state.is_over
     recording.close()

@@ -381,7 +381,7 @@ def test_a_read_that_times_out_loses_nothing(make_sandbox: Callable[..., Sandbox
     """Audio that `read()` had when it timed out is returned by the next call."""
     sandbox = make_sandbox(tts_pace=10.0)
     speech = client_of(sandbox).realtime.speak("One sentence that takes a while to say, at last.")
-    with pytest.raises(SonioxTimeoutError):
+    with pytest.raises(SonioxTimeoutError, match=r"the audio did not arrive within 0\.05 s: wait"):
         speech.read(0.05)
     expected = collapsed("One sentence that takes a while to say, at last.")
     assert spoken_in(speech.read(WAIT)) == expected

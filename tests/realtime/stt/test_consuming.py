@@ -236,7 +236,11 @@ def test_next_event_returns_events_then_none(raw_peer: RawPeer) -> None:
     with connected_stt(raw_peer) as (session, remote):
         session.send_audio(b"\1")
         assert isinstance(raised_by(lambda: session.next_event(0)), SonioxTimeoutError)
-        assert isinstance(raised_by(lambda: session.next_event(0.02)), SonioxTimeoutError)
+        error = raised_by(lambda: session.next_event(0.02))
+        assert isinstance(error, SonioxTimeoutError)
+        assert "next event did not arrive within 0.02 s: wait longer with timeout" in str(error)
+        error = raised_by(lambda: session.read(0.03))
+        assert "last result did not arrive within 0.03 s: wait longer with timeout" in str(error)
         waiting = Task(session.next_event)
         remote.send(result(token("One")), result(token("<end>")))
         event = waiting.result()

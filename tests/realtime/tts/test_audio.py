@@ -43,7 +43,10 @@ def test_a_read_that_times_out_loses_nothing(raw_peer: RawPeer) -> None:
 
 
 def test_a_timeout_mentions_that_the_text_was_not_ended(raw_peer: RawPeer) -> None:
-    """Without the end of the text the audio never ends: waits that time out mention it."""
+    """Without the end of the text the audio never ends: waits that time out mention it.
+
+    They name the seconds, too, and how to wait longer.
+    """
     with connected_tts(raw_peer) as (connection, _):
         stream = connection.stream(**VOICE)
         stream.send_text("One.")
@@ -55,6 +58,9 @@ def test_a_timeout_mentions_that_the_text_was_not_ended(raw_peer: RawPeer) -> No
             with pytest.raises(SonioxTimeoutError) as caught:
                 wait(0.05)
             assert "finish()" not in str(caught.value)
+            assert " within 0.05 s: wait longer with timeout_sec=..., or close()" in str(
+                caught.value
+            )
 
 
 @pytest.mark.parametrize("way", ["iter", "events", "save"])
