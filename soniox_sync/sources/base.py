@@ -83,7 +83,8 @@ class AudioSourceHandlers:
     delivering digital silence. `on_restart()`, or `on_restart(at_ms)` if the source knows the time:
     what follows is a new container, which starts `at_ms` milliseconds into the audio; see
     `AudioSource.restart`. It is not called for headerless audio. All but the first two are
-    optional.
+    optional. An argument of another type ends the recording with an `InputTypeError`, after what
+    was heard before.
     """
 
     on_data: Callable[[bytes], object]

@@ -96,13 +96,14 @@ class Ears:
         """Start the source; see `AudioSource`."""
         self._started_at = self._chunk_at = self._clock.now()
 
-        def on_end() -> None:
+        def on_end(*unexpected: object) -> None:  # the recording refuses an argument
             self._thread = threading.current_thread()
             self._on_gone()
-            if handlers.on_end is not None:
-                handlers.on_end()
+            ended: Optional[Callable[..., object]] = handlers.on_end
+            if ended is not None:
+                ended(*unexpected)
 
-        def on_error(error: BaseException) -> None:
+        def on_error(error: Any = None) -> None:
             if isinstance(error, ConnectionError) and handlers.on_end is not None:
                 on_end()  # the peer is gone: a hang-up, not a failure
             else:

@@ -171,13 +171,19 @@ class Capture:
         return self._recorder.must_wait
 
     def _accept(self, data: bytes) -> bytes:
-        """Return the audio in what was delivered; none if it cannot be audio."""
+        """Return the audio in what was delivered; none if it cannot be audio.
+
+        Then the source counts as failed: what it delivered before is still transcribed.
+        """
         if self.wire_config is None:
             self._take_format()
         try:
             audio = self._intake.accept(data if type(data) is bytes else self._bytes_of(data))
         except SonioxError as error:
-            self._recorder.fail(error)
+            if self._recorder.has_audio:
+                self._recorder.source_ended(error)
+            else:
+                self._recorder.fail(error)
             return b""
         if self.wire_config is None:
             self._settle_format()

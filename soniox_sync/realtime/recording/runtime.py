@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import Callable, Optional
+from typing import Any, Callable, Optional
 
+from ..._support.checks import number, wrong_type
 from ..._support.locks import new_condition, new_rlock
 from ...cancel import CancelToken
 from ...config import SttConfig
@@ -88,7 +89,7 @@ class RecordingRuntime:
             self.source.start(
                 AudioSourceHandlers(
                     on_data=self._capture.on_data,
-                    on_error=self._source_ended,
+                    on_error=self._source_failed,
                     on_muted=lambda: self._notify(SourceMuted()),
                     on_unmuted=lambda: self._notify(SourceUnmuted()),
                     on_end=self._source_ended,
@@ -180,12 +181,35 @@ class RecordingRuntime:
 
     # -- the source ------------------------------------------------------------------------------
 
-    def _source_ended(self, error: Optional[BaseException] = None) -> None:
-        """Transcribe what was captured, then end; with `error` if the source failed."""
+    # A source may be the user's: what it passes is checked here, and ends the recording, because an
+    # exception would end the source's thread, and nobody would tell the recording.
+
+    def _source_failed(self, error: Any = None) -> None:
+        """Transcribe what was captured, then end with `error`."""
+        if not isinstance(error, BaseException):
+            advice = 'pass one, for instance AudioSourceError("the device is gone")'
+            error = wrong_type("on_error", "an exception", error, advice)
+        self.command(lambda: self._capture.ended(error))
+
+    def _source_ended(self, *unexpected: object) -> None:
+        """Transcribe what was captured, then end."""
+        error = None
+        if unexpected:
+            advice = "a source that failed calls on_error(exception) instead"
+            error = wrong_type("on_end", "no argument", unexpected[0], advice)
         self.command(lambda: self._capture.ended(error))
 
     def _source_restarted(self, at_ms: Optional[int] = None) -> None:
-        self.command(lambda: self.recorder.container_restarted(at_ms))
+        """Record that a new container follows, which starts `at_ms` (`None`: now)."""
+        try:
+            if at_ms is not None:
+                number(0, unit="milliseconds")("on_restart(at_ms)", at_ms)
+                at_ms = round(at_ms)
+        except SonioxError as error:
+            wrong = error  # Python deletes `error` before the lambda may run
+            self.command(lambda: self._capture.ended(wrong))
+        else:
+            self.command(lambda: self.recorder.container_restarted(at_ms))
 
     def call_source(self, name: str) -> None:
         """Call an optional method of the source."""

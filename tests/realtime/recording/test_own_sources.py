@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import queue
 import threading
-from typing import Any
+from typing import Any, Callable
 
 import pytest
 
-from soniox_sync import AbortError, SonioxClient
+from soniox_sync import AbortError, ConfigurationError, SonioxClient
 from soniox_sync.errors import SonioxError
+from soniox_sync.realtime.conversation.ears import Ears
+from soniox_sync.runtime.clock import Clock
 from soniox_sync.sandbox import Sandbox
+from soniox_sync.sandbox.engines.numbered import numbered_audio
 from soniox_sync.sources import IterableSource
 from soniox_sync.transport.deadline import Deadline
 from tests.waiting import WAIT
@@ -106,3 +109,68 @@ def test_an_end_that_was_asked_for_is_no_error(client: SonioxClient) -> None:
     events, error = told(client, Endless())
     assert isinstance(error, AbortError)
     assert events == []
+
+
+# -- what it passes to its handlers ---------------------------------------------------------------
+
+
+class Mistaken(Silent):
+    """Source that delivers two words, and then calls a handler as it must not."""
+
+    def __init__(self, mistake: Callable[[Any], object]) -> None:
+        self._mistake = mistake
+        self.has_returned = threading.Event()
+
+    def start(self, handlers: Any) -> None:
+        def run() -> None:
+            handlers.on_data(numbered_audio(0, 2))
+            self._mistake(handlers)
+            self.has_returned.set()
+
+        threading.Thread(target=run).start()
+
+
+@pytest.mark.parametrize(
+    ("mistake", "message"),
+    [
+        (
+            lambda handlers: handlers.on_error("broken"),
+            "on_error: expected an exception, got str; pass one, for instance AudioSourceError(",
+        ),
+        (lambda handlers: handlers.on_error(None), "on_error: expected an exception, got None"),
+        (lambda handlers: handlers.on_error(), "on_error: expected an exception, got None"),
+        (
+            lambda handlers: handlers.on_end(1),
+            "on_end: expected no argument, got int; a source that failed calls on_error(exception)",
+        ),
+        (
+            lambda handlers: handlers.on_restart("x"),
+            "on_restart(at_ms): expected a number, got str",
+        ),
+        (
+            lambda handlers: handlers.on_restart(-1),
+            "on_restart(at_ms): expected a number of at least 0 milliseconds, got -1",
+        ),
+        (lambda handlers: handlers.on_data(5), "audio: expected bytes or anything with a buffer"),
+    ],
+)
+@pytest.mark.parametrize("way", ["recording", "conversation"])
+def test_a_mistake_in_a_call_of_a_handler_fails_the_recording(
+    sandbox: Sandbox, mistake: Callable[[Any], object], message: str, way: str
+) -> None:
+    """The error names the argument and the fix; nothing is raised on the source's thread.
+
+    What was heard before is transcribed and delivered.
+    """
+    mistaken = Mistaken(mistake)
+    source: Any = mistaken
+    if way == "conversation":
+        source = Ears(mistaken, False, lambda: None, Clock())
+    with sandbox.client() as client:
+        recording = client.realtime.record(source=source, **RAW)
+        with pytest.raises(ConfigurationError) as caught:
+            recording.read(WAIT)
+        recording.close()
+    assert str(caught.value).startswith(message)
+    assert mistaken.has_returned.wait(WAIT)
+    assert recording.transcript.text.split() == ["w0", "w1"]
