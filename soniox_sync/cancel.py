@@ -21,7 +21,7 @@ _log = logging.getLogger("soniox_sync")
 class CancelToken:
     """Token that ends every call it was passed to; they raise `AbortError`.
 
-    A token is used once: it stays cancelled. Safe from any thread and from a signal handler.
+    A token is used once: it stays cancelled. Thread-safe, also in a signal handler.
     Source: PROTOCOL 9 (AbortSignal).
     """
 

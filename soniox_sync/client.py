@@ -211,7 +211,7 @@ class SonioxClient(Namespaces):
         """Close the client's HTTP connections; its sessions and streams stay open.
 
         Running HTTP calls end with `AbortError`, later ones raise `StateError`. Idempotent;
-        callable from any thread.
+        thread-safe.
         """
         self._http_layer.close()
         if self._service.settings.trace is not None:

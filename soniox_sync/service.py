@@ -125,7 +125,7 @@ class TtsPlan:
 class FirstMade(Generic[T]):
     """Factory that makes its first object at once, so that errors are raised early.
 
-    Later calls make new objects. Safe from any thread.
+    Later calls make new objects. Thread-safe.
     """
 
     def __init__(self, make: Callable[[], T]) -> None:

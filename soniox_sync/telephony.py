@@ -114,7 +114,7 @@ class TwilioCall(SocketAudio):
                 self._send(self._message("mark", mark={"name": name}))
 
     def clear(self) -> None:
-        """Have Twilio drop what it has not played. Does not wait for `write`. Safe from any thread.
+        """Have Twilio drop what it has not played. Does not wait for `write`. Thread-safe.
 
         Raises
             SonioxConnectionError: the caller has hung up.

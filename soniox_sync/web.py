@@ -127,7 +127,7 @@ class WebSocketAudio(SocketAudio):
                 self._send(data[:whole])
 
     def clear(self) -> None:
-        """Have the page drop what it has not played. Does not wait for `write`. Any thread may.
+        """Have the page drop what it has not played. Does not wait for `write`. Thread-safe.
 
         Raises
             SonioxConnectionError: the page has gone.

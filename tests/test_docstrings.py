@@ -14,6 +14,8 @@ from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 from typing import Any, Optional, get_args
 
+import pytest
+
 import soniox_sync
 from soniox_sync.rest.records import Record
 
@@ -186,6 +188,66 @@ def test_modules_say_what_they_are_for() -> None:
         if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
     ]
     assert silent == []
+
+
+# -- one word per idea ----------------------------------------------------------------------------
+
+# Other words for "thread-safe". Who calls or reads a thing ("called by any thread") differs.
+NOT_THREAD_SAFE = re.compile(
+    r"\b(safe|callable|readable|(be|is|are) (called|used))\b[^.;:]*\bany thread\b"
+    r"|[.;,] (from )?any thread\b(?! may read)"
+    r"|\bthread ?safe\b",
+    re.IGNORECASE,
+)
+
+
+def every_docstring() -> Iterator[tuple[str, str]]:
+    """Yield the path and the text of each docstring of the package, also of private names."""
+    root = Path(soniox_sync.__file__).parent
+    for path in sorted(root.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)):
+                yield (
+                    f"{path.relative_to(root)}: {getattr(node, 'name', '')}",
+                    (ast.get_docstring(node) or ""),
+                )
+
+
+def every_page() -> Iterator[tuple[str, str]]:
+    """Yield the path and the text of the README and of each page of the documentation."""
+    root = Path(__file__).parent.parent
+    for path in [root / "README.rst", *sorted((root / "docs").rglob("*.rst"))]:
+        yield str(path.relative_to(root)), path.read_text(encoding="utf-8")
+
+
+def test_thread_safe_is_called_thread_safe() -> None:
+    """What any thread may call is "thread-safe", in docstrings and in the documentation."""
+    wrong = [
+        f"{where}: {match[0]}"
+        for where, text in (*every_docstring(), *every_page())
+        if (match := NOT_THREAD_SAFE.search(" ".join(text.split())))
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("text", "is_wrong"),
+    [
+        ("Runs one recording. Safe from any thread.", True),
+        ("Idempotent; callable from any thread and from a handler.", True),
+        ("`send()` may be called at any time, from any thread.", True),
+        ("Idempotent, any thread.", True),
+        ("Stop. Never blocks; from any thread.", True),
+        ("All of it is threadsafe.", True),
+        ("Runs one recording. Thread-safe.", False),
+        ("`clear()`: drop it. Called by any thread, also while it writes.", False),
+        ("Written by the consumer, read by any thread.", False),
+        ("A pool for many threads.", False),
+    ],
+)
+def test_other_words_for_thread_safe_are_found(text: str, is_wrong: bool) -> None:
+    """The pattern finds what was once written, and leaves other ideas alone."""
+    assert (NOT_THREAD_SAFE.search(text) is not None) is is_wrong
 
 
 # -- units ----------------------------------------------------------------------------------------

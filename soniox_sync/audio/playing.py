@@ -64,8 +64,8 @@ def play(
     `audio_format`: headerless PCM, `mulaw`, `alaw`, or `"wav"` (whose header has the rate, in Hz,
     and the channels); by default `pcm_s16le` at 24000 Hz. `device`: a number or part of a name,
     `None` for the default. `start_buffer_ms`: how many milliseconds of audio are collected before
-    playback starts. `on_start` is called with the `Player`, whose `stop()` may be called from any
-    thread. An exception of `chunks` is raised here, and what is still buffered is not played.
+    playback starts. `on_start` is called with the `Player`, whose `stop()` is thread-safe. An
+    exception of `chunks` is raised here, and what is still buffered is not played.
 
     Raises
         AudioUnavailableError: no audio library, or no device at all.
@@ -243,7 +243,7 @@ class Player:
         return Played(self.played_sec, self.underruns, self._stopped)
 
     def stop(self) -> None:
-        """Stop the sound at once and drop what is buffered. Idempotent, safe from any thread."""
+        """Stop the sound at once and drop what is buffered. Idempotent, thread-safe."""
         with self._lock:
             self._stopped = True
             self._buffer.clear()
@@ -253,7 +253,7 @@ class Player:
         """Drop what was written and not yet played; what is written next is played as usual.
 
         Use it for an interruption. A `write` that waits in another thread returns, and its audio is
-        dropped too. Does not block; safe from any thread.
+        dropped too. Does not block; thread-safe.
         """
         with self._lock:
             self._clears += 1

@@ -60,8 +60,8 @@ class Exchange:
 
     `limit_sec`: how long it may take, `None`: no limit. `cancel`: a token that aborts it. `cause`:
     `None`, or why it was aborted: `CANCELLED`, `TIMED_OUT`, `CLOSED` by `client.close()`,
-    `ABANDONED` by the reader of the response. `abort()` and `release()` may be called from any
-    thread at any time, the rest only by the thread that reads.
+    `ABANDONED` by the reader of the response. `abort()` and `release()` are thread-safe,
+    the rest is for the thread that reads.
     """
 
     def __init__(self, cancel: Optional[CancelToken], limit_sec: Optional[float]) -> None:

@@ -128,7 +128,7 @@ class Http:
         return self.timeout_sec if call.timeout_sec is None else call.timeout_sec
 
     def close(self) -> None:
-        """Abort running calls and close the connections. Idempotent; callable from any thread."""
+        """Abort running calls and close the connections. Idempotent; thread-safe."""
         with self._lock:
             self._closed = True
             session, self._session = self._session, None

@@ -144,7 +144,7 @@ class Response:
     def close(self) -> None:
         """Release the connection, which is dropped unless the body was read completely.
 
-        Idempotent; callable from any thread: a thread that is reading is interrupted.
+        Idempotent; thread-safe: a thread that is reading is interrupted.
         """
         if self._body is not None and not self._body.whole:
             self.exchange.abort(ABANDONED)

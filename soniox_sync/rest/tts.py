@@ -110,7 +110,7 @@ class SpeechBody:
     def close(self) -> None:
         """Stop, wake a thread that is waiting for audio, and release the connection.
 
-        Idempotent; callable from any thread. Does not block.
+        Idempotent; thread-safe. Does not block.
         """
         if self._closer is None:
             self._closer = threading.current_thread()

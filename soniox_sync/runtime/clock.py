@@ -27,7 +27,7 @@ _SPARE_TIMERS = 64
 
 
 class Timer:
-    """Call scheduled on a clock. Safe from any thread."""
+    """Call scheduled on a clock. Thread-safe."""
 
     __slots__ = ("_clock", "callback", "epoch", "when")
 
@@ -189,7 +189,7 @@ class IdleTimer:
         return self._stopped  # a method: mypy assumes that an attribute keeps its value
 
     def cancel(self) -> None:
-        """Stop. Idempotent; safe from any thread."""
+        """Stop. Idempotent; thread-safe."""
         self._stopped = True
         if self._timer is not None:
             self._timer.cancel()

@@ -66,7 +66,7 @@ class _Phase(enum.Enum):
 
 
 class Connection:
-    """One WebSocket: its socket and the thread that reads it. Safe from any thread."""
+    """One WebSocket: its socket and the thread that reads it. Thread-safe."""
 
     def __init__(
         self,

@@ -47,7 +47,7 @@ class Heartbeat:
             self._idle_timer.start()
 
     def stop(self) -> None:
-        """Stop pinging and timing. Safe from any thread."""
+        """Stop pinging and timing. Thread-safe."""
         self._stopped = True
         for timer in (self._idle_timer, self._timeout_timer):
             if timer is not None:

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class Outlet(Generic[T]):
-    """Queue of data, registry of handlers, and the thread they run on. Safe from any thread.
+    """Queue of data, registry of handlers, and the thread they run on. Thread-safe.
 
     `names`: all events; `final` ones are also reported to a handler that is registered later.
     With a handler of one of `data_events` the data goes through `push` and cannot be iterated.

@@ -22,7 +22,7 @@ E = TypeVar("E", bound=BaseException)
 
 
 class Redactor:
-    """Secrets that must not be shown, and how to remove them. Immutable; safe from any thread.
+    """Secrets that must not be shown, and how to remove them. Immutable; thread-safe.
 
     Each is removed in its plain, URL-quoted and JSON-escaped spellings.
     """

@@ -23,7 +23,7 @@ _LONGEST_WAIT_SEC = 3600.0
 
 
 class Timer:
-    """Call scheduled for the future. `cancel()` may be called at any time, from any thread."""
+    """Call scheduled for the future. `cancel()` may be called at any time. Thread-safe."""
 
     def __init__(self, due: float, call: Callable[[], None]) -> None:
         self.due = due

@@ -129,6 +129,6 @@ class AudioSource(Protocol):
     def stop(self) -> None:
         """Stop; no handler is called after this has returned.
 
-        Idempotent; callable from any thread, also inside a handler. The caller must make sure that
+        Idempotent; thread-safe, also in a handler. The caller must make sure that
         a handler that blocks returns.
         """

@@ -133,7 +133,7 @@ class SocketAudio(ABC):
         """Drop what was sent and not yet played."""
 
     def close(self) -> None:
-        """Close the WebSocket, which hangs up. Idempotent, safe from any thread."""
+        """Close the WebSocket, which hangs up. Idempotent, thread-safe."""
         with self._lock:
             over, self._over = self._over, True
             self._changed.notify_all()

@@ -30,7 +30,7 @@ class Feed(Protocol):
         """Make the next `read` return the container's header first."""
 
     def wake(self) -> None:
-        """Make a blocked `read` return, if that is possible. Called from any thread."""
+        """Make a blocked `read` return, if that is possible. Thread-safe."""
 
     def close(self) -> None:
         """Release what was opened."""

@@ -132,7 +132,7 @@ def _is_plain(raw: object) -> bool:
 
 
 class _Waiter:
-    """Waits for a descriptor to become readable; `wake` interrupts that from any thread."""
+    """Waits for a descriptor to become readable; `wake`, which is thread-safe, interrupts that."""
 
     def __init__(self, fd: int) -> None:
         # Guards the wake descriptors against a wake that races with close. Leaf, never waits.

@@ -57,7 +57,7 @@ class Run:
 class ThreadedSource:
     """Base of the sources that read a feed on a daemon thread and deliver it at a pace.
 
-    Not live: an `on_data` that blocks holds back the reading. All methods are safe from any thread.
+    Not live: an `on_data` that blocks holds back the reading. Thread-safe.
     Subclasses return the feed from `_open`.
     """
 

@@ -61,7 +61,7 @@ class Transcript:
 
     `add` costs the same at the first and at the hundred-thousandth token. `final_text` is always
     what was said in all final tokens, `final_translated_text` their translation. Everything else is
-    computed on demand. One thread adds; reading is safe from any thread, and sees whole results.
+    computed on demand. One thread adds; reading is thread-safe, and sees whole results.
     """
 
     def __init__(self) -> None:

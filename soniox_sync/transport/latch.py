@@ -17,7 +17,7 @@ _SLICE_SEC = 1.0
 
 
 class Latch:
-    """Event with the interface of `threading.Event`. Safe from any thread."""
+    """Event with the interface of `threading.Event`. Thread-safe."""
 
     __slots__ = ("_gate", "_is_set")
 

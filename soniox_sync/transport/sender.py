@@ -36,7 +36,7 @@ class SendObserver(Protocol):
 
 
 class Sender:
-    """Writer of frames to one `DuplexSocket`. Safe from any thread.
+    """Writer of frames to one `DuplexSocket`. Thread-safe.
 
     `make` callables decide and encode under the caller's state lock; they run with the send lock
     held and must not block (lock order: send -> state).

@@ -35,7 +35,7 @@ class Conversation(ConversationHandlers):
     Made by `client.realtime.converse()`, and already listening. Iterating gives each `Turn` when it
     is over; the loop ends when the conversation does, and raises what `reply` or a service raised.
     Leaving the loop or the `with` block ends the conversation at once. Turns wait for a loop that
-    is slow; interruptions do not. Safe from any thread, also inside `reply` and handlers.
+    is slow; interruptions do not. Thread-safe, also inside `reply` and handlers.
 
     Events for `on()`: `"turn"` (`Turn`; instead of iterating), `"user_partial"` (`str`: the turn so
     far, which may still change), `"state_change"` (`StateChange`, with `reason` `"endpoint"`,
@@ -289,9 +289,9 @@ class Conversation(ConversationHandlers):
         """End the conversation once all that waits to be said, the farewell last, was *heard*.
 
         The farewell cannot be interrupted, and turns that end meanwhile are not answered. Waits
-        until it was heard; then the loop ends. Callable from any thread, also inside `reply` (whose
-        later texts are not said) and in handlers. Inside the sink, which has to play the farewell,
-        it does not wait. `timeout_sec`: the longest wait, after which the farewell is cut.
+        until it was heard; then the loop ends. Thread-safe, also inside `reply` (whose later texts
+        are not said) and in handlers. Inside the sink, which has to play the farewell, it does not
+        wait. `timeout_sec`: the longest wait, after which the farewell is cut.
 
         Raises
             SonioxTimeoutError: it was not heard by then; the conversation has ended all the same.

@@ -19,7 +19,7 @@ _LONGEST_CHUNK_MS = 250.0
 
 
 class Ears:
-    """Source that passes on another one's audio, and keeps its clock. Safe from any thread.
+    """Source that passes on another one's audio, and keeps its clock. Thread-safe.
 
     The clock is the audio delivered so far; between two chunks it goes on with the time, for
     as long as the last chunk took. `on_gone` is called once, when the source has ended or failed

@@ -65,7 +65,7 @@ Input = Callable[[TurnTaking, At], None]
 
 
 class ConversationRuntime:
-    """Runs one conversation. Safe from any thread."""
+    """Runs one conversation. Thread-safe."""
 
     def __init__(
         self,

@@ -212,7 +212,7 @@ def _milliseconds(value: Any) -> float:
 
 
 class Playout:
-    """Position of the sink in the audio that was written to it, in ms. Safe from any thread.
+    """Position of the sink in the audio that was written to it, in ms. Thread-safe.
 
     What is dropped by `clear()` never had a position: what is written next begins where the sink
     stood then. A sink that does not report plays in real time (2 s at 10 s, dropped at 11 s)::

@@ -15,7 +15,7 @@ _AHEAD_CHARS = 2000
 
 
 class Job:
-    """One call of `reply`. Safe from any thread."""
+    """One call of `reply`. Thread-safe."""
 
     def __init__(self, number: int, text: str) -> None:
         # Immutable

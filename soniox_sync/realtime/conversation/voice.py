@@ -42,7 +42,7 @@ class Recital:
         self.is_complete: bool = False  # all audio was received
 
     def cut(self) -> None:
-        """Speak no more of it. Never blocks; from any thread."""
+        """Speak no more of it. Never blocks; thread-safe."""
         self.is_cut.set()
         self.feed.drop()
         speech = self.speech
@@ -71,7 +71,7 @@ class Recital:
 
 
 class VoiceThread:
-    """Speaks passages one after another. Safe from any thread.
+    """Speaks passages one after another. Thread-safe.
 
     `on_written(passage, start_ms, end_ms)`, `on_voiced(passage)`, `on_gone()` and
     `on_error(error)` are called on this thread; `on_sound()` before audio is written, and

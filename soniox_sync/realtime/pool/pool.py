@@ -194,8 +194,8 @@ class TtsPool:
         so are those whose text continues, until it pauses for 3 s; the stream whose handler calls
         this is not. Streams that are left then fail with `SonioxConnectionError`
         (`code="closed"`). Callers that wait for a slot get a `StateError`. The connections are
-        closed in parallel, in about 2 s even if the server does not respond. Idempotent; callable
-        from any thread.
+        closed in parallel, in about 2 s even if the server does not respond. Idempotent;
+        thread-safe.
         """
         timeout("timeout_sec", timeout_sec)
         self._table.close(timeout_sec, CLOSE_TIMEOUT_SEC)

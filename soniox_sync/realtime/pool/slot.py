@@ -38,7 +38,7 @@ _SILENT_SEC = 3.0
 
 
 class SlotOwner(Protocol):
-    """Object that counts the slots of a pool. Called from any thread, without a lock held."""
+    """Object that counts the slots of a pool. Thread-safe; called without a lock held."""
 
     def release(self, slot: Slot, connection: PooledConnection, received: bool) -> None:
         """Free a slot; `received`: the server had answered its stream."""

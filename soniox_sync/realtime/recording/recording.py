@@ -40,7 +40,7 @@ class Recording(RecordingHandlers):
     Made by `client.realtime.record()`. Iterating gives `SttEvent`s on one clock, every final token
     once, whatever happens to the connections underneath (with `auto_reconnect`); it ends normally
     only after the last word is final. `utterances()` gives what was said, each utterance as it
-    ends, and `read()` the whole. Safe from any thread. As a context manager: leaving normally stops
+    ends, and `read()` the whole. Thread-safe. As a context manager: leaving normally stops
     and waits for the last results, leaving by an exception cancels.
 
     Events for `on()`: `"result"` (`Result`), `"token"` (`Token`), `"endpoint"`, `"finalized"`,

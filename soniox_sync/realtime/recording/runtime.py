@@ -41,7 +41,7 @@ MakeSession = Callable[[SttConfig, SessionObserver, CancelToken], SessionCore]
 
 
 class RecordingRuntime:
-    """Runs one recording. Safe from any thread."""
+    """Runs one recording. Thread-safe."""
 
     def __init__(
         self,

@@ -23,8 +23,8 @@ class Transcription:
 
     Made by `client.realtime.transcribe()`. It starts on first use: with the first item of a loop,
     `read()`, `next_event()`, `start()`, or on entering a `with` block. Leaving a loop early, by
-    `break` or an exception, stops everything; so do `close()` and the end of a `with` block. Safe
-    from any thread.
+    `break` or an exception, stops everything; so do `close()` and the end of a `with` block.
+    Thread-safe.
 
     `utterances()` and `read()` switch endpoint detection on, unless the config says otherwise or it
     has started already, as it has inside a `with` block: pass `enable_endpoint_detection=True`

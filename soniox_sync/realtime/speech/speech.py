@@ -29,7 +29,7 @@ _CLOSE_WAIT_SEC = 3.0
 
 
 class SpeechMetrics:
-    """Measurements of one speech; readable at any time from any thread, `None` until known.
+    """Measurements of one speech; readable at any time, `None` until known. Thread-safe.
 
     `time_to_first_audio_sec`: from the first text sent to the first audio received.
     `audio_bytes`, `audio_sec`: of the audio that you have received (`audio_sec` is `None` for
@@ -74,8 +74,8 @@ class Speech:
     """Audio of one text, of any length: iterate over it, `read()` it or `save()` it.
 
     Made by `client.realtime.speak()`, and already speaking. Consume it from one thread; `cancel()`,
-    `close()` and the properties may be used from any thread. Leaving the loop early, or the `with`
-    block, cancels it.
+    `close()` and the properties are thread-safe. Leaving the loop early, or the `with` block,
+    cancels it.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -204,8 +204,8 @@ class Speech:
     def cancel(self) -> None:
         """Stop at once: iteration, streams and reading of text end. Never blocks.
 
-        Use it for barge-in, from any thread; `spoken_text` is then the text whose audio you have
-        received. Idempotent; does nothing once you have received all audio.
+        Use it for barge-in; `spoken_text` is then the text whose audio you have received.
+        Thread-safe, idempotent; does nothing once you have received all audio.
         """
         self._finalizer.detach()
         self._engine.cancel()
@@ -214,7 +214,7 @@ class Speech:
     def close(self) -> None:
         """Cancel the speech unless it is over; wait up to about 3 s until its thread has ended.
 
-        Idempotent; callable from any thread.
+        Idempotent; thread-safe.
         """
         self._finalizer.detach()
         self._engine.close(_CLOSE_WAIT_SEC)

@@ -70,7 +70,7 @@ class SessionObserver:
 
 
 class SessionCore:
-    """State machine of one session, and the receiver of its connection. Safe from any thread."""
+    """State machine of one session, and the receiver of its connection. Thread-safe."""
 
     def __init__(
         self,

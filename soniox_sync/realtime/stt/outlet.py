@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class SttOutlet(Outlet[SttEvent]):
-    """Outlet of `SttEvent`s, with the transcript of all of them. Safe from any thread.
+    """Outlet of `SttEvent`s, with the transcript of all of them. Thread-safe.
 
     `has_endpoints` returns whether the service was asked for endpoints; it is called when the first
     utterance is asked for.

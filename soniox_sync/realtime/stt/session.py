@@ -339,8 +339,8 @@ class SttSession(SessionHandlers):
         """End the session at once, finished or not.
 
         What was received can still be iterated; an unfinished session then raises
-        `SonioxConnectionError` (`code="closed"`). Takes a few seconds at most. Idempotent; callable
-        from any thread and from a handler.
+        `SonioxConnectionError` (`code="closed"`). Takes a few seconds at most. Idempotent;
+        thread-safe, also in a handler.
         """
         self._close(CLOSE_WAIT_SEC)
 

@@ -28,7 +28,7 @@ Resolve = Callable[[TtsPlan], TtsStreamConfig]
 
 
 class SharedConnection:
-    """Opens and replaces the multiplexer that carries the streams. Safe from any thread."""
+    """Opens and replaces the multiplexer that carries the streams. Thread-safe."""
 
     def __init__(
         self,
@@ -204,7 +204,7 @@ class SharedConnection:
             current.connection.fail(error)
 
     def close(self, wait_sec: float) -> None:
-        """Close for good within about `wait_sec`; live streams fail. Idempotent, any thread."""
+        """Close for good within about `wait_sec`; live streams fail. Thread-safe, idempotent."""
         try:
             self._close_connections(wait_sec)
         except BaseException:  # Ctrl-C at any point: no connection must outlive the call

@@ -250,8 +250,8 @@ class TtsStream(StreamHandlers):
     def close(self) -> None:
         """Cancel the stream unless it is over, and wait up to 2 s for the server to confirm.
 
-        Also closes the connection if it was opened for this stream alone. Idempotent; callable from
-        any thread and from a handler.
+        Also closes the connection if it was opened for this stream alone. Idempotent;
+        thread-safe, also in a handler.
         """
         self._close(CLOSE_TIMEOUT_SEC)
 
@@ -377,7 +377,7 @@ class TtsConnection(ConnectionHandlers):
     def close(self) -> None:
         """Close the connection; live streams fail with `SonioxConnectionError`.
 
-        Takes at most about 2 s. Idempotent; callable from any thread and from a handler.
+        Takes at most about 2 s. Idempotent; thread-safe, also in a handler.
         """
         self._shared.close(CLOSE_TIMEOUT_SEC)
 

@@ -43,7 +43,7 @@ class StreamTimer:
 
 
 class TtsMetrics:
-    """Measurements of one stream; readable at any time from any thread, `None` until known.
+    """Measurements of one stream; readable at any time, `None` until known. Thread-safe.
 
     `time_to_first_audio_sec`: from the first text sent to the first audio received.
     `audio_bytes`: audio received. `audio_sec`: its duration, for raw formats and WAV, else `None`.

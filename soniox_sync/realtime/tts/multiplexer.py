@@ -37,7 +37,7 @@ _TERMINATED_GRACE_SEC = 10.0
 
 
 class TtsMultiplexer:
-    """Router between one connection and its streams. Safe from any thread."""
+    """Router between one connection and its streams. Thread-safe."""
 
     def __init__(
         self,
@@ -371,7 +371,7 @@ class TtsMultiplexer:
                 stream.request_connection()
 
     def _release(self, record: StreamRecord) -> None:
-        """Free the slot of a stream that is over, and report that to the stream. Any thread."""
+        """Free the slot of a stream that is over, and report that to the stream. Thread-safe."""
         with self._lock:
             self._table.free(record)
             grace = self._graces.pop(record, None)

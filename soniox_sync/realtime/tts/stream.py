@@ -90,7 +90,7 @@ class StreamSlot(StreamObserver, Protocol):
 
 
 class StreamCore:
-    """State of one stream: its record, its queue of audio, its handlers. Safe from any thread."""
+    """State of one stream: its record, its queue of audio, its handlers. Thread-safe."""
 
     def __init__(
         self,
@@ -266,7 +266,7 @@ class StreamCore:
         self.done.set()
 
     def released(self, error: Optional[SonioxError]) -> None:
-        """Handle the end of the stream: its id is free. Any thread; only the first call counts."""
+        """Handle the end of the stream: its id is free. Thread-safe; only the first call counts."""
         self.timer.ended()
         try:
             for observer in self._observers:  # first: the slot is free when the user sees the end

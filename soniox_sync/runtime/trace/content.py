@@ -25,7 +25,7 @@ Content = dict[str, Any]
 
 
 class Encoder:
-    """Messages and bodies as the fields of a line. Safe from any thread.
+    """Messages and bodies as the fields of a line. Thread-safe.
 
     `audio`: whether a trace contains audio, or only its length and digest.
     """

@@ -45,7 +45,7 @@ def now() -> float:
 
 
 class Output(Protocol):
-    """Where lines go. Safe from any thread."""
+    """Where lines go. Thread-safe."""
 
     takes_copies: bool  # whether it accepts `Copies`
     remedy: str  # what to do after a failure

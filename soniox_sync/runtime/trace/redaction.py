@@ -67,7 +67,7 @@ _KEY_OF_A_RESPONSE = re.compile(
 
 
 class KnownSecrets:
-    """Secrets that any line of this process may repeat. Safe from any thread.
+    """Secrets that any line of this process may repeat. Thread-safe.
 
     Holds keys of clients and connections, and those that responses created; the oldest are dropped
     when there are more than 256.
@@ -111,7 +111,7 @@ class _Rules(NamedTuple):
 class Redaction:
     """Redaction of the lines of one connection or exchange: its own secrets and the known ones.
 
-    Safe from any thread.
+    Thread-safe.
     """
 
     def __init__(self, own: Iterable[str] = ()) -> None:

@@ -64,7 +64,7 @@ def harmless(method: F) -> F:
 
 
 class Trace:
-    """Recorder of a client. Safe from any thread; opens nothing until `start()`.
+    """Recorder of a client. Thread-safe; opens nothing until `start()`.
 
     `destination`: a path, a file object or a callable. `audio`: whether audio is recorded, or only
     its length and digest. `secrets`: keys of the client, and its webhook secret; `proxy`: its

@@ -47,7 +47,7 @@ class Link:
 
     `mode`: `"open"`, `"reset"` (RST follows), `"fin"` (FIN sent, still reading), `"frozen"` (the
     socket stays open, but nothing is read or written) or `"gone"`. Only the reader may call `read`,
-    only the writer `write`; every other method may be called from any thread.
+    only the writer `write`; every other method is thread-safe.
     """
 
     def __init__(self, sock: socket.socket) -> None:

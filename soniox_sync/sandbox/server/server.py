@@ -76,7 +76,7 @@ class Server:
         return int(listener.getsockname()[1])
 
     def close(self) -> None:
-        """End every connection and join every thread. Idempotent, bounded, from any thread."""
+        """End every connection and join every thread. Idempotent, bounded, thread-safe."""
         with self._lock:
             self._closed = True
             wake, self._wake = self._wake, None

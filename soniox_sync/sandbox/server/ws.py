@@ -81,8 +81,8 @@ class _Item(NamedTuple):
 class WsPeer:
     """Server side of one WebSocket connection, and the `Target` of its faults.
 
-    `send()` never blocks, keeps the order, and may be called from any thread. Lock order: a
-    service's own lock -> `_ready`.
+    `send()` never blocks, keeps the order, and is thread-safe. Lock order: a service's own lock ->
+    `_ready`.
     """
 
     def __init__(

@@ -31,7 +31,7 @@ _NO_AUDIO = Frame(b"", (), (), (), 0.0)
 
 
 class StreamOwner(Protocol):
-    """Connection of a stream. It does all sending; its methods may be called from any thread."""
+    """Connection of a stream. It does all sending. Thread-safe."""
 
     number: int
     """Number of the connection, for thread names."""
