@@ -24,8 +24,6 @@ from . import forks
 _log = logging.getLogger("soniox_sync")
 
 Handler = Callable[..., object]
-# a handler, how many arguments it takes, and whether it is called once
-_Entry = tuple[Handler, int, bool]
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -134,11 +132,26 @@ class CallbackWorker:
                         return
 
 
+class _Entry:
+    """One registration of a handler."""
+
+    __slots__ = ("arity", "handler", "knows_end", "once")
+
+    def __init__(self, handler: Handler, once: bool) -> None:
+        # Immutable
+        self.handler = handler
+        self.arity = _arity(handler)
+        self.once = once
+        # Under the emitter's lock
+        self.knows_end = False  # it was called for its final event
+
+
 class Emitter:
     """Registry of handlers by event name. Handlers run on the worker, never in the caller.
 
     A handler may take fewer arguments than its event has. A handler of a `final` event (an end, an
-    error) that is registered after the event is called too: it would otherwise wait forever.
+    error) that is registered after the event is called too: it would otherwise wait forever. Who is
+    called is decided when the handlers run, so that `off()` holds for what still waits to run.
     """
 
     def __init__(self, names: Sequence[str], worker: CallbackWorker, final: Sequence[str] = ()):
@@ -154,14 +167,13 @@ class Emitter:
         """Call `handler` at each `event` (`once`: at the next only)."""
         self._check_event("event", event)
         function("handler", handler)
-        entry = (handler, _arity(handler), once)
+        entry = _Entry(handler, once)
         self._worker.start()  # here, so that the reader never starts a thread
         with self._lock:
-            happened = self._happened.get(event)
-            if happened is None or not once:
-                self._handlers.setdefault(event, []).append(entry)
-        if happened is not None:
-            self._worker.post(lambda: self._call(event, entry, happened))
+            self._handlers.setdefault(event, []).append(entry)
+            happened = event in self._happened
+        if happened:
+            self._worker.post(lambda: self._tell_end(event))
 
     def off(self, event: str, handler: Optional[Handler] = None) -> None:
         """Remove `handler`, or all handlers of `event`."""
@@ -169,7 +181,7 @@ class Emitter:
         if handler is not None:
             function("handler", handler)
         with self._lock:
-            kept = [e for e in self._handlers.get(event, ()) if handler not in (None, e[0])]
+            kept = [e for e in self._handlers.get(event, ()) if handler not in (None, e.handler)]
             self._handlers[event] = kept
 
     def has(self, event: str) -> bool:
@@ -182,54 +194,57 @@ class Emitter:
         Never blocks, never raises.
         """
         with self._lock:
-            if not self._handlers.get(event) and event not in self._final:
+            is_final = event in self._final
+            if is_final:
+                self._happened.setdefault(event, args)
+            if not self._handlers.get(event):
                 return
-            # whoever registers from now on is called by on(), and not by the job as well
-            entries = self._first(event, args) if event in self._final else None
-        if entries is None:
-            self._worker.post(lambda: self.run(event, *args))
-        elif entries:
-            self._worker.post(lambda: self._call_all(event, entries, args))
+        job = (lambda: self._tell_end(event)) if is_final else (lambda: self.run(event, *args))
+        self._worker.post(job)
 
     def run(self, event: str, *args: Any) -> None:
         """Call the handlers of `event` now, as `emit()` has them called.
 
         For jobs that already run on the worker.
         """
+        if event in self._final:
+            with self._lock:
+                self._happened.setdefault(event, args)
+            self._tell_end(event)
+        else:
+            self._call_all(event, args)
+
+    def _tell_end(self, event: str) -> None:
+        """Call the handlers of a final event that have not been called for it."""
         with self._lock:
-            is_final = event in self._final
-            entries = self._first(event, args) if is_final else self._next(event)
-        self._call_all(event, entries, args)
-
-    def _first(self, event: str, args: tuple[Any, ...]) -> list[_Entry]:
-        """Record a final event; return the handlers to call, none after the first time."""
-        if event in self._happened:
-            return []
-        self._happened[event] = args
-        return self._next(event)
-
-    def _next(self, event: str) -> list[_Entry]:
-        """Return the handlers to call; those of `once` are no longer registered. Under the lock."""
-        entries = list(self._handlers.get(event, ()))
-        if any(entry[2] for entry in entries):
-            self._handlers[event] = [e for e in entries if not e[2]]
-        return entries
-
-    def _call_all(self, event: str, entries: list[_Entry], args: tuple[Any, ...]) -> None:
+            entries = [each for each in self._take(event) if not each.knows_end]
+            for entry in entries:
+                entry.knows_end = True
+            args = self._happened[event]
         for entry in entries:
             self._call(event, entry, args)
 
+    def _call_all(self, event: str, args: tuple[Any, ...]) -> None:
+        with self._lock:
+            entries = self._take(event)
+        for entry in entries:
+            self._call(event, entry, args)
+
+    def _take(self, event: str) -> list[_Entry]:
+        """Return the handlers to call; those of `once` are no longer registered. Under the lock."""
+        entries = list(self._handlers.get(event, ()))
+        if any(entry.once for entry in entries):
+            self._handlers[event] = [e for e in entries if not e.once]
+        return entries
+
     def _call(self, event: str, entry: _Entry, args: tuple[Any, ...]) -> None:
-        handler, arity, _ = entry
         try:
-            handler(*args[:arity])
+            entry.handler(*args[: entry.arity])
         except BaseException as error:  # noqa: BLE001 - top of a thread: reported
             # sys.exit() included: it would end the thread, and no handler would run any more
             _log.exception("! the handler of %r failed", event)
             if event != "error":  # told, and yet not the end: that is still to be told
-                with self._lock:
-                    told = self._next("error")
-                self._call_all("error", told, (error,))
+                self._call_all("error", (error,))
 
 
 def _arity(handler: Handler) -> int:
@@ -278,6 +293,7 @@ class Delivery(Generic[T]):
         self._out = 0  # weight taken
         self._ended = False
         self._dropped = False
+        self._refused = False
         self.error: Optional[BaseException] = None
 
     @property
@@ -291,11 +307,15 @@ class Delivery(Generic[T]):
         return self._mode == _PUSHED
 
     def put(self, item: T, weight: int) -> bool:
-        """Add an item; return False, without adding it, when the limit would be exceeded."""
+        """Add an item; return False, without adding it, when the limit would be exceeded.
+
+        None is added after one that was refused, which would leave a gap before it.
+        """
         with self._lock:
             if self._ended or self._dropped:
                 return True  # nobody wants it
-            if self._in - self._out + weight > self._limit:
+            self._refused |= self._in - self._out + weight > self._limit
+            if self._refused:
                 return False
             self._in += weight
             if self._push is None:

@@ -39,6 +39,7 @@ class Outlet(Generic[T]):
         self._push = push
         # the user's handle: an object with handlers lives until its end, referenced or not
         self._kept: Optional[object] = None
+        self._is_over = False
 
     def register(
         self, event: str, handler: Handler, *, once: bool = False, keep: Optional[object] = None
@@ -57,9 +58,12 @@ class Outlet(Generic[T]):
                 self.events.off(event, handler)
                 raise
         self._kept = keep
+        if self._is_over:  # looked at last, as release() sets it first
+            self._kept = None
 
     def release(self) -> None:
         """Drop the reference to the user's handle: only the end is left to report."""
+        self._is_over = True
         self._kept = None
 
     def unregister(self, event: str, handler: Optional[Handler] = None) -> None:

@@ -216,6 +216,29 @@ def test_a_handler_registered_while_an_end_is_being_told_gets_it_once(
     assert told == ["early", "late"][not registered :]
 
 
+@pytest.mark.parametrize("late", [True, False])
+def test_a_handler_that_was_removed_is_not_told_of_an_end_that_waits(
+    emitter: Emitter, worker: CallbackWorker, late: bool
+) -> None:
+    """After `off()` no handler starts any more, not even for an end that has happened."""
+    busy, told = threading.Event(), []
+
+    def handler() -> None:
+        told.append("removed")
+
+    worker.post(lambda: busy.wait(WAIT))
+    if not late:
+        emitter.on("end", handler, once=True)
+    emitter.emit("end")
+    if late:
+        emitter.on("end", handler, once=True)
+    emitter.on("end", lambda: told.append("kept"))
+    emitter.off("end", handler)
+    busy.set()
+    settle(worker)
+    assert told == ["kept"]
+
+
 def test_an_end_that_is_told_by_a_job_is_told_to_a_late_handler(
     emitter: Emitter, worker: CallbackWorker
 ) -> None:

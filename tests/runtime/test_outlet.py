@@ -36,3 +36,17 @@ def test_an_object_with_handlers_lives_until_it_is_released(worker: CallbackWork
     outlet.release()
     gc.collect()
     assert seen() is None
+
+
+def test_a_handler_that_comes_after_the_end_keeps_nothing(worker: CallbackWorker) -> None:
+    """Nobody would release it, and only the collector would free it, with its connection."""
+    outlet, handle = outlet_with(worker), Handle()
+    seen = weakref.ref(handle)
+    outlet.release()
+    outlet.register("end", lambda: None, keep=handle)
+    gc.disable()
+    try:
+        del handle
+        assert seen() is None
+    finally:
+        gc.enable()

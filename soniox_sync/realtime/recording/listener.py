@@ -22,8 +22,8 @@ class RecordingListener:
     def __init__(self, outlet: SttOutlet) -> None:
         # Immutable
         self._outlet = outlet
-        # queues one event; returns whether there was room for it
-        self.deliver: Callable[[SttEvent], bool] = outlet.offer
+        # queues one event, of a weight; returns whether there was room for it
+        self.deliver: Callable[[SttEvent, int], bool] = outlet.offer
         # Set once, at the end
         self.error: Optional[BaseException] = None
         # Set once, at the start: called when the recording has ended

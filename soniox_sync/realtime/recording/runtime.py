@@ -166,10 +166,13 @@ class RecordingRuntime:
     def _pass_on(self) -> bool:
         """Pass on events and notices of the recorder; return whether there were any."""
         notices = self.recorder.take_notices()
+        # For what comes with the end there is room always: a recording that is over cannot fail any
+        # more, so that nobody would learn what was left out.
+        weight = 0 if self.recorder.state.is_over else 1
         for notice in notices:
             if not isinstance(notice, SttEvent):
                 self._listener.notify(notice)
-            elif not self._listener.deliver(notice):
+            elif not self._listener.deliver(notice, weight):
                 self.recorder.fail(self._listener.overflow())
                 self._pump.is_quiet = False
                 notices += self.recorder.take_notices()  # this loop goes on with them

@@ -55,19 +55,24 @@ class SttOutlet(Outlet[SttEvent]):
         self._cutter: Optional[UtteranceCutter] = None
         self.was_read: bool = False  # by read(), to the end
 
-    def offer(self, event: SttEvent) -> bool:
+    def offer(self, event: SttEvent, weight: int = 1) -> bool:
         """Add one event to transcript and queue, and call the handlers of markers.
 
-        Returns False when the queue is full.
+        `weight`: how much of the queue's limit it takes. Returns False when the queue is full. For
+        `"finished"` there is room always: it is one event, and has no words.
         """
         self.transcript.add_event(event)
+        if self.delivery.error is not None:
+            return True  # closed or failed: that was the end, and it has been told
         kind = event.kind
         live = kind != "result" and not self.delivery.is_pushed
         # of the end a handler that comes later is told as well
-        if live and (kind == "finished" or self.events.has(kind)):
-            event.dispatched = True
+        event.dispatched = live and (kind == "finished" or self.events.has(kind))
+        if not self.delivery.put(event, 0 if kind == "finished" else weight):
+            return False
+        if event.dispatched:  # in the queue first: what had no room there has not happened
             self.events.emit(kind)
-        return self.delivery.put(event, 1)
+        return True
 
     def _run_handlers(self, event: SttEvent) -> None:
         """Run the handlers for one event, on the callback thread."""

@@ -249,11 +249,12 @@ class StreamCore:
                 _log.debug(
                     "! %s", harmless(str(error))
                 )  # raised when the consumer gets to this chunk
-        if not self._delivery.is_pushed and chunk.audio_end and self._events.has("audio_end"):
-            chunk.dispatched = True
-            self._events.emit("audio_end")
+        live = chunk.audio_end and not self._delivery.is_pushed
+        chunk.dispatched = live and self._events.has("audio_end")
         if not self._delivery.put(chunk, chunk.weight + _CHUNK_BYTES):
             self.fail(self._delivery.overflow())
+        elif chunk.dispatched:  # in the queue first: what had no room there has not happened
+            self._events.emit("audio_end")
         for observer in self._observers:
             observer.received(chunk)
 

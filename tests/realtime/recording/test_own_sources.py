@@ -16,6 +16,8 @@ from soniox_sync.sandbox import Sandbox
 from soniox_sync.sandbox.engines.numbered import numbered_audio
 from soniox_sync.sources import IterableSource
 from soniox_sync.transport.deadline import Deadline
+from tests.peers import RawPeer, close_frame
+from tests.realtime.servers import client_for, finished, result, token
 from tests.waiting import WAIT
 
 RAW = {"audio_format": "pcm_s16le", "sample_rate": 16000, "num_channels": 1}
@@ -91,6 +93,22 @@ def test_the_end_is_told_to_a_handler_that_comes_after_it(client: SonioxClient, 
     recording.on("finished", told.set)
     assert told.wait(WAIT)
     recording.close()
+
+
+def test_the_end_has_room_in_a_full_queue(raw_peer: RawPeer) -> None:
+    """A recording whose words all had room has finished, and says so."""
+    recording = client_for(raw_peer.url).realtime.record(
+        source=IterableSource([bytes(3200)]), session_options={"max_buffered_events": 1}, **RAW
+    )
+    with raw_peer.accept() as remote:
+        while remote.recv_message().payload != b"":
+            pass
+        remote.send(result(token("Hello.")), finished(), close_frame())
+        recording.wait(WAIT)
+    told = threading.Event()
+    recording.on("finished", told.set)
+    assert told.wait(WAIT)
+    assert [event.kind for event in recording] == ["result", "finished"]
 
 
 def test_the_thread_of_the_handlers_has_the_name_it_is_documented_with(

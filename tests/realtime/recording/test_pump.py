@@ -103,7 +103,7 @@ class Listener:
         self.too_much = SonioxConnectionError("too much")
         self.error: Optional[BaseException] = None
 
-    def deliver(self, event: SttEvent) -> bool:
+    def deliver(self, event: SttEvent, weight: int) -> bool:
         self.events.append(event)
         return self.has_room
 

@@ -10,11 +10,14 @@ from typing import Any, Callable, Optional
 from soniox_sync.config import SttConfig
 from soniox_sync.config.recording import RecordingOptions
 from soniox_sync.errors import SonioxConnectionError
-from soniox_sync.protocol.tokens import SttEvent
+from soniox_sync.protocol.tokens import Result, SttEvent, Token
 from soniox_sync.realtime.recording.capture import StartConfig
+from soniox_sync.realtime.recording.listener import RecordingListener
 from soniox_sync.realtime.recording.runtime import RecordingRuntime
+from soniox_sync.realtime.stt.outlet import SttOutlet
 from soniox_sync.recorder.actions import Announce, Notice, RecorderContext
 from soniox_sync.runtime.clock import process_clock
+from tests.waiting import ManualClock
 
 WAIT = 30.0
 CONFIG = SttConfig(audio_format="pcm_s16le", sample_rate=16_000, num_channels=1)
@@ -65,7 +68,7 @@ class Listener:
         self.answers: queue.SimpleQueue[Callable[[bool], None]] = queue.SimpleQueue()
         self.error: Optional[BaseException] = None
 
-    def deliver(self, event: SttEvent) -> bool:
+    def deliver(self, event: SttEvent, weight: int) -> bool:
         return True
 
     def notify(self, notice: Notice) -> None:
@@ -79,17 +82,22 @@ class Listener:
         self.error = error
 
 
-def test_a_late_answer_of_handlers_does_not_affect_the_next_attempt() -> None:
-    """An answer of handlers after stop() does not prevent a later reconnect."""
-    sessions: queue.SimpleQueue[Session] = queue.SimpleQueue()
+Sessions = queue.SimpleQueue[Session]
+
+
+def started(
+    listener: Any, clock: Any = process_clock, **settings: Any
+) -> tuple[RecordingRuntime, Source, Sessions]:
+    """Return a running recording, its source, and a queue of its sessions."""
+    sessions: Sessions = queue.SimpleQueue()
 
     def make_session(config: SttConfig, observer: Any, cancel: Any) -> Any:
         session = Session(observer)
         sessions.put(session)
         return session
 
-    source, listener = Source(), Listener()
-    options = RecordingOptions(auto_reconnect=True, reconnect_base_delay_sec=0.0)
+    source = Source()
+    options = RecordingOptions(auto_reconnect=True, reconnect_base_delay_sec=0.0, **settings)
     runtime = RecordingRuntime(
         source,
         StartConfig(CONFIG),
@@ -97,9 +105,16 @@ def test_a_late_answer_of_handlers_does_not_affect_the_next_attempt() -> None:
         options,
         RecorderContext(),
         listener,
-        process_clock,
+        clock,
     )
     runtime.start()
+    return runtime, source, sessions
+
+
+def test_a_late_answer_of_handlers_does_not_affect_the_next_attempt() -> None:
+    """An answer of handlers after stop() does not prevent a later reconnect."""
+    listener = Listener()
+    runtime, source, sessions = started(listener)
     source.handlers.on_data(bytes(3200))
 
     lost = SonioxConnectionError("lost")
@@ -115,3 +130,45 @@ def test_a_late_answer_of_handlers_does_not_affect_the_next_attempt() -> None:
     last.observer.ended(None, False)
     assert runtime.over.wait(WAIT)
     assert listener.error is None
+
+
+class Successor:
+    """A recording whose second session has said three words, which wait for the end of the first.
+
+    The first was asked to finish, and has not answered.
+    """
+
+    def __init__(self, listener: Any) -> None:
+        clock = ManualClock()
+        settings = {"rotate_after_sec": 60.0, "catch_up_speed": None}
+        self.runtime, source, sessions = started(listener, clock, **settings)
+        source.handlers.on_data(bytes(3200))
+        self.first = sessions.get(timeout=WAIT)
+        clock.advance(60.0)
+        self.second = sessions.get(timeout=WAIT)
+        assert self.first.audio_ended.wait(WAIT)
+        source.handlers.on_data(bytes(3200))
+        for word in ("one ", "two ", "three"):
+            result = Result((Token(word, 0, 100, is_final=True),), 100, 100)
+            self.second.observer.received(SttEvent("result", result))
+
+
+def test_words_that_come_with_the_end_have_room() -> None:
+    """What a session said while its predecessor was awaited is delivered at the very end.
+
+    The recording has finished then, and cannot fail for a full queue any more.
+    """
+    outlet = SttOutlet(
+        ("finished", "state_change", "connected", "session_restart"),
+        ("finished",),
+        1,
+        "unused",
+        has_endpoints=lambda: False,
+    )
+    recording = Successor(RecordingListener(outlet))
+    runtime, second = recording.runtime, recording.second
+    runtime.command(runtime.recorder.stop)
+    assert second.audio_ended.wait(WAIT)
+    second.observer.ended(None, False)
+    assert runtime.over.wait(WAIT)
+    assert [event.result.text for event in outlet.pull()] == ["one ", "two ", "three", ""]

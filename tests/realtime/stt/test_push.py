@@ -19,7 +19,7 @@ from tests.realtime.servers import (
     result,
     token,
 )
-from tests.waiting import WAIT, drain
+from tests.waiting import WAIT, Task, drain
 
 
 def test_handlers_get_queued_results_first_and_everything_in_order(raw_peer: RawPeer) -> None:
@@ -196,7 +196,6 @@ def test_the_push_backlog_is_bounded(raw_peer: RawPeer) -> None:
 def test_leaving_the_block_lets_due_handlers_run(raw_peer: RawPeer) -> None:
     """At the end of the block every received result was handled."""
     from tests.realtime.servers import RAW, client_for
-    from tests.waiting import Task
 
     heard: list[str] = []
     step = threading.Semaphore(0)
@@ -252,3 +251,51 @@ def test_the_end_is_told_when_it_is_said(raw_peer: RawPeer) -> None:
         session.end_audio()
         remote.send(result(token("Hello.")), finished())
         assert [event.kind for event in session] == ["result", "finished"]
+
+
+def told_of(session: Any) -> queue.SimpleQueue[str]:
+    """Return a queue of the names of the events that are told."""
+    told: queue.SimpleQueue[str] = queue.SimpleQueue()
+    for event in ("endpoint", "finished", "error", "disconnected"):
+        session.on(event, lambda *_, event=event: told.put(event))
+    return told
+
+
+def until_disconnected(told: queue.SimpleQueue[str]) -> list[str]:
+    """Return all that was told."""
+    return list(iter(lambda: told.get(True, WAIT), "disconnected"))
+
+
+def test_a_session_that_failed_is_not_told_to_have_finished(raw_peer: RawPeer) -> None:
+    """The end comes in one piece with a result that has no room: results were lost."""
+    with connected_stt(raw_peer, options={"max_buffered_events": 3}) as (session, remote):
+        told = told_of(session)
+        session.send_audio(b"\1\0")
+        remote.send(result(token("x")) * 5 + finished() + close_frame())
+        assert until_disconnected(told) == ["error"]
+        assert isinstance(raised_by(session.finish), BufferOverflowError)
+
+
+def test_a_session_that_was_closed_is_not_told_to_have_finished(raw_peer: RawPeer) -> None:
+    """What the service still sends after `close()` ends nothing; iterating raises, too."""
+    with connected_stt(raw_peer) as (session, remote):
+        told = told_of(session)
+        session.send_audio(b"\1\0")
+        assert remote.recv_message().payload == b"\1\0"
+        closing = Task(session.close)
+        assert remote.recv_frame().opcode == 8
+        remote.send(result(token("x"), token("<end>")), finished(), close_frame())
+        closing.result()
+        assert until_disconnected(told) == []
+        assert raised_by(lambda: list(session)).code == "closed"  # type: ignore[attr-defined]
+
+
+def test_the_last_event_always_has_room(raw_peer: RawPeer) -> None:
+    """A full queue holds all words: that the end comes after them loses none."""
+    with connected_stt(raw_peer, options={"max_buffered_events": 3}) as (session, remote):
+        told = told_of(session)
+        session.send_audio(b"\1\0")
+        remote.send(result(token("x")) * 3 + finished() + close_frame())
+        assert until_disconnected(told) == ["finished"]
+        session.finish()
+        assert [event.kind for event in session] == ["result"] * 3 + ["finished"]

@@ -205,6 +205,22 @@ def test_the_push_backlog_is_bounded(raw_peer: RawPeer, monkeypatch: pytest.Monk
         assert errors.empty()
 
 
+def test_a_last_chunk_without_room_is_no_end_of_the_audio(
+    raw_peer: RawPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The chunk is lost and the stream has failed: the audio must not pass for complete."""
+    from soniox_sync.realtime.tts import stream as tts_stream
+
+    monkeypatch.setattr(tts_stream, "MAX_WAITING_AUDIO_BYTES", 1000)
+    told: queue.SimpleQueue[str] = queue.SimpleQueue()
+    with connected_tts(raw_peer) as (connection, remote):
+        stream = begin(connection, remote, "s1")
+        for event in ("audio_end", "error", "terminated"):
+            stream.on(event, lambda *_, event=event: told.put(event))
+        remote.send(audio("s1", bytes(1000), end=True), terminated("s1"))
+        assert list(iter(lambda: told.get(True, WAIT), "terminated")) == ["error"]
+
+
 def test_each_stream_runs_its_handlers_on_its_own_thread(raw_peer: RawPeer) -> None:
     """Handlers of one stream run one at a time, in order, on a thread named after the stream."""
     threads: dict[str, set[str]] = {f"s{n}": set() for n in range(3)}
