@@ -90,8 +90,10 @@ class RecordingRuntime:
                 AudioSourceHandlers(
                     on_data=self._capture.on_data,
                     on_error=self._source_failed,
-                    on_muted=lambda: self._notify(SourceMuted()),
-                    on_unmuted=lambda: self._notify(SourceUnmuted()),
+                    on_muted=lambda *given: self._source_told("on_muted", SourceMuted(), given),
+                    on_unmuted=lambda *given: self._source_told(
+                        "on_unmuted", SourceUnmuted(), given
+                    ),
                     on_end=self._source_ended,
                     on_restart=self._source_restarted,
                 )
@@ -201,6 +203,14 @@ class RecordingRuntime:
             advice = "a source that failed calls on_error(exception) instead"
             error = wrong_type("on_end", "no argument", unexpected[0], advice)
         self.command(lambda: self._capture.ended(error))
+
+    def _source_told(self, name: str, notice: Notice, unexpected: tuple[object, ...]) -> None:
+        """Pass on what the source tells of its device."""
+        if unexpected:
+            error = wrong_type(name, "no argument", unexpected[0])
+            self.command(lambda: self._capture.ended(error))
+        else:
+            self._notify(notice)
 
     def _source_restarted(self, at_ms: Optional[int] = None) -> None:
         """Record that a new container follows, which starts `at_ms` (`None`: now)."""

@@ -161,6 +161,8 @@ class Mistaken(Silent):
             lambda handlers: handlers.on_end(1),
             "on_end: expected no argument, got int; a source that failed calls on_error(exception)",
         ),
+        (lambda handlers: handlers.on_muted(1), "on_muted: expected no argument, got int"),
+        (lambda handlers: handlers.on_unmuted(1), "on_unmuted: expected no argument, got int"),
         (
             lambda handlers: handlers.on_restart("x"),
             "on_restart(at_ms): expected a number, got str",
