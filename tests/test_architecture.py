@@ -292,6 +292,18 @@ _MAY_MAKE_LOCKS = {
 }
 
 
+def test_waits_for_a_queue_end_in_time() -> None:
+    """`SimpleQueue.get()` with a time may wait for ever (_support/queues.py); nothing else does."""
+    timed = re.compile(r"\.get\((?:timeout=|True, |block\b)[^)]*\)")
+    found = {
+        f"{module}: {match[0]}"
+        for module, path in MODULES.items()
+        if module != "_support.queues"
+        for match in timed.finditer(path.read_text(encoding="utf-8"))
+    }
+    assert found == set()
+
+
 _SERVE = ("sandbox", "cli")
 
 

@@ -7,6 +7,7 @@ import queue
 import threading
 from typing import Any, Optional
 
+from .._support.queues import get_within
 from ..audio import RawAudio
 from ..errors import AudioDeviceError
 from .base import AudioSourceHandlers
@@ -208,7 +209,7 @@ class Capture:
     def _take(self) -> Any:
         while True:
             try:
-                return self._queue.get(timeout=self._stall_sec)
+                return get_within(self._queue, self._stall_sec)
             except queue.Empty:
                 if not self.paused and not self.ended:
                     raise AudioDeviceError(

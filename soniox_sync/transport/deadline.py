@@ -8,6 +8,7 @@ import threading
 import time
 from typing import Any, Optional, Protocol
 
+from .._support.queues import get_within
 from .._support.reprs import summary
 
 # Ctrl-C does not wake a thread that waits for a lock on Windows, or in an IDE that calls
@@ -112,11 +113,10 @@ def take_from(items: queue.SimpleQueue[Any], deadline: Deadline) -> Any:
             pass  # another consumer was faster
     slice_ = slice_sec()
     if slice_ is None:
-        left = deadline.remaining()
-        return items.get() if left is None else items.get(left > 0, left)
+        return get_within(items, deadline.remaining())
     while True:
         try:
-            return items.get(True, deadline.at_most(slice_))
+            return get_within(items, deadline.at_most(slice_))
         except queue.Empty:
             if deadline.passed:
                 raise

@@ -121,6 +121,29 @@ def test_take_from_gives_items_or_empty() -> None:
     assert taker.result() == "b"
 
 
+class Moment(Deadline):
+    """Deadline of which a millionth of a second is left, whenever it is asked."""
+
+    def remaining(self) -> float:
+        return 1e-6
+
+    def at_most(self, seconds: float) -> float:
+        return 1e-6
+
+
+@pytest.mark.usefixtures("slices")
+def test_a_time_that_is_over_before_the_wait_begins_is_over() -> None:
+    """CPython's queue would wait for ever, once in a thousand times."""
+
+    def take_all() -> int:
+        for _ in range(20_000):
+            with pytest.raises(queue.Empty):
+                take_from(queue.SimpleQueue(), Moment(0.0))
+        return 20_000
+
+    assert Task(take_all).result() == 20_000
+
+
 @pytest.mark.usefixtures("slices")
 def test_acquire_gives_up_at_the_deadline() -> None:
     """Waiting for a lock that another thread holds ends at the deadline."""

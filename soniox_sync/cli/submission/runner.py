@@ -8,6 +8,7 @@ import queue
 import threading
 from collections.abc import Sequence
 
+from ..._support.queues import get_within
 from ...errors import AuthError, NotFoundError, SonioxError, SonioxHttpError
 from ..batch import SomeFailed
 from ..console import Console
@@ -102,7 +103,7 @@ class Runner:
                 chosen.append(waiting.pop())
             self._send(chosen, workers)
             try:
-                event = workers.events.get(timeout=_SAVE_SEC)
+                event = get_within(workers.events, _SAVE_SEC)
             except queue.Empty:
                 self._state.save()
                 continue

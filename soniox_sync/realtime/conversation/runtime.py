@@ -18,6 +18,7 @@ from typing import Any, Callable, Optional
 
 from ..._support.checks import wrong_value
 from ..._support.locks import new_lock
+from ..._support.queues import get_within
 from ..._support.reprs import counted
 from ...config.conversation import ConversationOptions
 from ...conversation import actions
@@ -259,7 +260,7 @@ class ConversationRuntime:
     def _take_input(self) -> None:
         """Wait for what happens next, or for the time at which something is due; act on it."""
         try:
-            what = self._inbox.get(timeout=self._timeout())
+            what = get_within(self._inbox, self._timeout())
         except queue.Empty:
             what = TurnTaking.tick
         self._follow_sink()

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Optional, Protocol, Union
 
+from ..._support.queues import get_within
 from ...config import TtsStreamConfig
 from ...config.patience import Patience
 from ...errors import SonioxConnectionError, SonioxError, StateError, fresh
@@ -219,7 +220,7 @@ class Engine:
         at = self._planner.wake_at() if block else None
         timeout = None if at is None else max(0.0, at - self.clock.now())
         try:
-            what = self._inbox.get(block and timeout != 0, timeout)
+            what = get_within(self._inbox, timeout) if block else self._inbox.get_nowait()
             while True:
                 what()
                 what = self._inbox.get_nowait()
