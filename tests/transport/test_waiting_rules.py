@@ -93,6 +93,9 @@ class Waits:
         self._wait(timeout if block else 0.0)
         raise queue.Empty
 
+    def get_nowait(self) -> Any:
+        raise queue.Empty
+
 
 @pytest.mark.parametrize("kind", ["event", "lock", "thread", "queue"])
 @pytest.mark.parametrize(("sliced", "asked"), [(True, [0.25, 0.25, 0.125]), (False, [0.625])])
