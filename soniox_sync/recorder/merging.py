@@ -70,10 +70,11 @@ class Merger:
         self._word_text = ""
         # The start of a word was delivered, and its session lost before the rest was received.
         self._word_is_open = False
-        # the last word that an earlier session delivered, and where its first half ends
+        # The last word that an earlier session delivered. What begins before `_floor_word_ms` and
+        # ends after the floor is that word: before its middle, or anywhere in it if it is open.
         self._floor_word = ""
         self._floor_word_ms = -1
-        self._rest: Optional[Token] = None  # the token that was delivered without that
+        self._rest: Optional[Token] = None  # the last token of which only the rest was new
         # -- translation
         # up to here originals were final in some session, whether delivered or dropped
         self._originals_final_ms = 0

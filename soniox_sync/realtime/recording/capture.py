@@ -182,7 +182,7 @@ class Capture:
         except SonioxError as error:
             if self._recorder.has_audio:
                 self._recorder.source_ended(error)
-            else:
+            else:  # nothing to transcribe
                 self._recorder.fail(error)
             return b""
         if self.wire_config is None:

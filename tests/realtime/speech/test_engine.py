@@ -249,18 +249,24 @@ def test_a_stream_that_ends_before_its_text_is_followed_by_another() -> None:
         assert second.next()[0] == "Two. "
 
 
+def two_parts(bench: Bench) -> tuple[Stream, PartQueue, Stream, PartQueue]:
+    """Return the streams and queues of two parts: the first one's text has ended."""
+    bench.write("One. ")
+    first, part = bench.stream(), bench.part()
+    item(part, Attempt)
+    bench.clock.advance(3.0)  # the writer is quiet
+    bench.poke()
+    assert [first.next(), first.next()] == [("One. ", False), ("", True)]
+    bench.write("Two. ")
+    second, later = bench.stream(), bench.part()
+    item(later, Attempt)
+    return first, part, second, later
+
+
 def test_an_error_for_good_ends_the_speech_after_its_part() -> None:
     """Later parts are cancelled, and the error is raised in its place."""
     with Bench() as bench:
-        bench.write("One. ")
-        first, part = bench.stream(), bench.part()
-        item(part, Attempt)
-        bench.clock.advance(3.0)  # the writer is quiet
-        bench.poke()
-        assert [first.next(), first.next()] == [("One. ", False), ("", True)]
-        bench.write("Two. ")
-        second, later = bench.stream(), bench.part()
-        item(later, Attempt)
+        first, part, second, _ = two_parts(bench)
         first.observer.failed(REFUSED)
         assert item(part, PartEnd).error is REFUSED
         assert second.cancelled.wait(WAIT)
@@ -270,15 +276,7 @@ def test_an_error_for_good_ends_the_speech_after_its_part() -> None:
 def test_an_error_for_good_also_ends_a_part_that_has_no_stream_yet() -> None:
     """A later part that waits for its next attempt is not attempted again."""
     with Bench(reconnect_base_delay_sec=60.0) as bench:
-        bench.write("One. ")
-        first, part = bench.stream(), bench.part()
-        item(part, Attempt)
-        bench.clock.advance(3.0)  # the writer is quiet
-        bench.poke()
-        assert [first.next(), first.next()] == [("One. ", False), ("", True)]
-        bench.write("Two. ")
-        second, later = bench.stream(), bench.part()
-        item(later, Attempt)
+        first, part, second, _ = two_parts(bench)
         second.observer.released(LOSS)
         bench.stream().observer.released(LOSS)  # the first new attempt is made at once
         eventually(lambda: len(bench.engine._open_attempts) == 1, "the lost stream is gone")

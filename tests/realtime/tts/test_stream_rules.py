@@ -122,6 +122,16 @@ def test_what_ctrl_c_kept_from_being_reported_is_reported_at_the_end(is_over: bo
     assert reported == ["released" if is_over else "request_connection"]
 
 
+def open_connection() -> Any:
+    """Return what a multiplexer needs of an open connection."""
+    return SimpleNamespace(
+        is_open=True,
+        log=lambda *_: None,
+        redactor=SimpleNamespace(error=lambda error: error),
+        expect_close=lambda seconds: None,
+    )
+
+
 def test_a_connection_with_an_error_is_not_used_again() -> None:
     """Not even while its handlers learn of it, when its socket is still open."""
     usable: list[bool] = []
@@ -132,13 +142,7 @@ def test_a_connection_with_an_error_is_not_used_again() -> None:
         on_error=lambda error: usable.append(multiplexer.is_usable),
         on_ended=lambda: None,
     )
-    connection: Any = SimpleNamespace(
-        is_open=True,
-        log=lambda *_: None,
-        redactor=SimpleNamespace(error=lambda error: error),
-        expect_close=lambda seconds: None,
-    )
-    multiplexer.connection = connection
+    multiplexer.connection = open_connection()
     assert multiplexer.is_usable
     multiplexer.messages_received([(TEXT, b'{"error_code": 503, "error_message": "no"}')])
     assert usable == [False]
@@ -166,13 +170,7 @@ def test_messages_after_one_that_is_ignored_are_handled() -> None:
         on_error=told.append,
         on_ended=lambda: None,
     )
-    connection: Any = SimpleNamespace(
-        is_open=True,
-        log=lambda *_: None,
-        redactor=SimpleNamespace(error=lambda error: error),
-        expect_close=lambda seconds: None,
-    )
-    multiplexer.connection = connection
+    multiplexer.connection = open_connection()
     error = b'{"error_code": 503, "error_message": "no"}'
     multiplexer.messages_received([(TEXT, b'{"type": "ready"}'), (TEXT, error)])
     assert [each.status_code for each in told] == [503]
